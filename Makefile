@@ -1,0 +1,72 @@
+# What one types here. `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Everything from which the Python extension is built.
+SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates -name '*.rs' -o -name Cargo.toml)
+
+.PHONY: help demo test test-rust test-python check bench clean
+
+help:             ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(BIN)/.built $(BIN)/.demo   ## a pipeline on real recordings, in demo-output/
+	$(BIN)/python examples/pipeline.py demo-output
+
+test: test-rust test-python   ## every test; installs what it needs into .venv
+
+test-rust:        ## the Rust tests
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		set -x; cargo nextest run --workspace --all-features --no-fail-fast && cargo test --doc --workspace --all-features; \
+	else \
+		set -x; cargo test --workspace --all-features --no-fail-fast; \
+	fi
+	cargo run --quiet -p lodestore --example pipeline
+
+test-python: $(BIN)/.built $(BIN)/.test   ## the Python tests
+	$(BIN)/python -m pytest
+
+check: $(BIN)/.built $(BIN)/.check   ## format, lints, docs and stubs, warnings as errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
+	$(BIN)/ruff check python tests examples benches
+	$(BIN)/ruff format --check python tests examples benches
+	$(BIN)/python scripts/check_stubs.py
+
+bench: $(BIN)/.built $(BIN)/.bench   ## speed, side by side with DataJoint
+	$(BIN)/python -m benches
+
+clean:            ## forget all that was built
+	rm -rf target $(VENV) demo-output
+
+# The environment, and what each purpose adds to it. A stamp is newer than what it was made from.
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Lodestore needs Python 3.11 or later"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "maturin>=1.16,<2" "numpy>=1.24"
+	@touch $@
+
+$(BIN)/.built: $(BIN)/python $(SOURCES)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet --skip-install
+	@echo '$(CURDIR)/python' > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lodestore.pth
+	@touch $@
+
+$(BIN)/.demo: $(BIN)/python Makefile
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "matplotlib>=3.8"
+	@touch $@
+
+$(BIN)/.test: $(BIN)/python Makefile
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pytest>=8" "hypothesis>=6" "matplotlib>=3.8" \
+		"pandas>=2.2" "polars>=1.20" "pyarrow>=17" "zarr>=2.18" "h5py>=3.8" "networkx>=3" "datajoint>=2.3"
+	@touch $@
+
+$(BIN)/.check: $(BIN)/python Makefile
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "ruff>=0.17,<0.18"
+	@touch $@
+
+$(BIN)/.bench: $(BIN)/python Makefile
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check datajoint "pandas>=2.2" "polars>=1.20" "pyarrow>=17"
+	@touch $@
