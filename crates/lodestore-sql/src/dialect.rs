@@ -1,0 +1,241 @@
+//! The contract of a database's way to say things.
+//!
+//! A [`Dialect`] renders text and translates values; it never talks to a database. Whoever does runs a
+//! [`Statement`] and, where the dialect reads something back, hands it the [`Row`]s.
+
+use std::fmt;
+
+use lodestore_types::{CoreType, FullTableName, Result, SchemaName, Value};
+
+use crate::{Attribute, Declaration, ForeignKey, Heading};
+
+/// One statement with the values bound to its placeholders, in order.
+///
+/// The values are in stored form: see [`Dialect::encode`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Statement {
+    /// The text.
+    pub sql: String,
+    /// The bound values.
+    pub parameters: Vec<Value>,
+}
+
+/// One row of a result, in stored form.
+pub type Row = Vec<Value>;
+
+/// What an insert does with a row whose key is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Conflict {
+    /// The statement fails.
+    #[default]
+    Error,
+    /// The row is left out; other faults (a missing parent, another unique index) still fail.
+    Skip,
+    /// The row that is there takes the new values.
+    Replace,
+}
+
+/// A foreign key as the database knows it: an edge of the dependency graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// The table that refers.
+    pub child: FullTableName,
+    /// The parent and the columns of both.
+    pub key: ForeignKey,
+}
+
+/// A database's way to say things. Implementations are few and known, so the trait may grow.
+pub trait Dialect: fmt::Debug + Send + Sync {
+    /// The name: `sqlite`, `postgres` or `mysql`.
+    fn name(&self) -> &'static str;
+
+    /// Quotes an identifier.
+    fn quote(&self, identifier: &str) -> String;
+
+    /// The quoted name of a table.
+    fn table(&self, table: &FullTableName) -> String;
+
+    /// A text that the user wrote into SQL, as a literal.
+    fn literal(&self, text: &str) -> String {
+        text_literal(text)
+    }
+
+    /// A function that this database calls otherwise. `None` if it stands as written.
+    fn call(&self, _function: &str, _arguments: &[String]) -> Option<String> {
+        None
+    }
+
+    /// What to sort by for a column whose text does not sort as its type does. `None` if the column itself does.
+    fn order_by(&self, _column: &str, _core: &CoreType) -> Option<String> {
+        None
+    }
+
+    /// The `n`-th placeholder of a statement, counted from 1.
+    fn placeholder(&self, n: usize) -> String;
+
+    /// The value at a path inside a JSON column: of the type that the path asks for, else in the given form.
+    fn json_path(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String;
+
+    /// The most parameters that one statement may have.
+    fn max_parameters(&self) -> usize;
+
+    /// Brings a value that [`CoreType::check`] made to the form in which it is bound: for SQLite, one of NULL,
+    /// integer, float, text and bytes.
+    ///
+    /// # Errors
+    /// [`InvalidType`](lodestore_types::ErrorKind::InvalidType) if the value was not checked against the type.
+    fn encode(&self, value: Value, core: &CoreType) -> Result<Value>;
+
+    /// The inverse of [`Dialect::encode`].
+    ///
+    /// # Errors
+    /// [`Corrupt`](lodestore_types::ErrorKind::Corrupt) if the database holds something else.
+    fn decode(&self, value: Value, core: &CoreType) -> Result<Value>;
+
+    /// Brings what a query gave for an attribute to its value: computed attributes whose type only the database knows
+    /// stay as they come.
+    ///
+    /// # Errors
+    /// Like [`Dialect::decode`].
+    fn decode_attribute(&self, value: Value, attribute: &Attribute) -> Result<Value> {
+        match attribute.stored_as() {
+            Some(core) => self.decode(value, core).map_err(|error| error.with("attribute", &attribute.name)),
+            None => Ok(value),
+        }
+    }
+
+    /// Like [`Dialect::encode`], for a value that is compared with something computed, of no declared type.
+    ///
+    /// # Errors
+    /// [`InvalidType`](lodestore_types::ErrorKind::InvalidType) if the database has nothing to compare it with.
+    fn encode_free(&self, value: Value) -> Result<Value>;
+
+    /// A query for these rows of encoded values, with `?` for each of its parameters and nowhere else: for more rows
+    /// than parameters are allowed. `None` if they can only be written out.
+    fn rows(&self, _width: usize, _rows: &[Row]) -> Option<Statement> {
+        None
+    }
+
+    /// What makes a fresh database usable, and does nothing to one that is.
+    fn prepare_database(&self) -> Vec<Statement>;
+
+    /// Makes a schema, unless it is there.
+    fn create_schema(&self, schema: &SchemaName) -> Vec<Statement>;
+
+    /// Drops what is left of a schema when its tables are gone.
+    fn drop_schema(&self, schema: &SchemaName) -> Vec<Statement>;
+
+    /// One row if the schema exists, else none.
+    fn schema_exists(&self, schema: &SchemaName) -> Statement;
+
+    /// The names of all schemas, one a row.
+    fn list_schemas(&self) -> Statement;
+
+    /// The names (without schema) of the visible tables of a schema, one a row, in order of creation.
+    fn list_tables(&self, schema: &SchemaName) -> Statement;
+
+    /// Makes a table with its indexes, comments and lineage. To be run in one transaction.
+    ///
+    /// # Errors
+    /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported) if the dialect cannot hold it.
+    fn declare(&self, declaration: &Declaration) -> Result<Vec<Statement>>;
+
+    /// Drops a table with its comments and lineage. To be run in one transaction.
+    fn drop_table(&self, table: &FullTableName) -> Vec<Statement>;
+
+    /// One row if the table exists, else none.
+    fn table_exists(&self, table: &FullTableName) -> Statement;
+
+    /// The queries whose results [`Dialect::read_heading`] needs, in order. If the first yields no row, the table
+    /// does not exist and the others are not to be run.
+    fn heading_queries(&self, table: &FullTableName) -> Vec<Statement>;
+
+    /// Builds the heading of a table from what the database says. `None` if the table does not exist.
+    ///
+    /// `codec` tells the core type under a codec type. If it fails, the heading loads all the same, with a core type
+    /// that fits the column.
+    ///
+    /// # Errors
+    /// [`Corrupt`](lodestore_types::ErrorKind::Corrupt) if the rows are not what the queries give.
+    fn read_heading(
+        &self,
+        table: &FullTableName,
+        results: &[Vec<Row>],
+        codec: &dyn Fn(&str) -> Result<CoreType>,
+    ) -> Result<Option<Heading>>;
+
+    /// The foreign keys of all visible tables of all schemas, for [`Dialect::read_dependencies`].
+    fn dependencies(&self) -> Statement;
+
+    /// Builds the edges of the dependency graph from the rows of [`Dialect::dependencies`].
+    ///
+    /// # Errors
+    /// [`Corrupt`](lodestore_types::ErrorKind::Corrupt) if the rows are not what the query gives.
+    fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>>;
+
+    /// The text of an insert of `rows` rows: parameters row by row, each in the order of `columns`.
+    ///
+    /// # Errors
+    /// [`UnknownAttribute`](lodestore_types::ErrorKind::UnknownAttribute) if a column is not in the heading.
+    fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String>;
+
+    /// The table that a message of the database names.
+    fn table_from_text(&self, text: &str) -> Option<FullTableName>;
+}
+
+/// A path into a JSON attribute: `attr.path` or `attr.path:type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JsonPath<'a> {
+    /// The attribute.
+    pub attribute: &'a str,
+    /// The path below it, such as `a.b[0]`.
+    pub path: &'a str,
+    /// The SQL type that the value is taken as.
+    pub as_type: Option<&'a str>,
+}
+
+/// What a value inside a JSON document is taken as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonForm {
+    /// Text: what stands in quotes, digits, `true`; objects and arrays as JSON.
+    Text,
+    /// What the document says, to be compared with a number.
+    Native,
+}
+
+impl<'a> JsonPath<'a> {
+    /// Reads a path; `None` if the text is none.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        let (attribute, rest) = text.split_once('.')?;
+        let (path, as_type) = match rest.split_once(':') {
+            Some((path, as_type)) => (path, Some(as_type.trim())),
+            None => (rest, None),
+        };
+        let sound = !attribute.is_empty()
+            && attribute.chars().all(word)
+            && !path.is_empty()
+            && path.chars().all(|c| word(c) || ".*[]".contains(c))
+            && as_type.is_none_or(|text| !text.is_empty() && text.chars().all(|c| word(c) || "(), ".contains(c)));
+        sound.then_some(JsonPath { attribute, path, as_type })
+    }
+}
+
+/// A text as an SQL literal. Only for what is fixed at declaration: values of queries are bound.
+pub(crate) fn text_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_paths_are_told_from_other_texts() {
+        let path = JsonPath::parse("meta.a.b[0]:decimal(10, 2)").unwrap();
+        assert_eq!((path.attribute, path.path, path.as_type), ("meta", "a.b[0]", Some("decimal(10, 2)")));
+        for text in ["meta", "meta:int", "meta.", ".a", "f(a.b)", "a.b + 1", "a.b'", "a.b:x'"] {
+            assert_eq!(JsonPath::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Semantic matching: attributes of one name are the same only if they have one origin.
+
+use lodestore_types::{Error, ErrorKind, Result};
+
+use crate::Heading;
+
+/// How operands recognise the attributes they share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Matching {
+    /// By name, and each must have one known origin on both sides.
+    #[default]
+    ByLineage,
+    /// By name alone.
+    ByName,
+}
+
+/// Refuses operands that share a name without a common origin.
+pub(super) fn check_matching(left: &Heading, right: &Heading, matching: Matching) -> Result<()> {
+    if matching == Matching::ByName {
+        return Ok(());
+    }
+    for attribute in right.visible() {
+        let Some(other) = left.get(&attribute.name) else { continue };
+        if other.lineage.is_some() && other.lineage == attribute.lineage {
+            continue;
+        }
+        let origin = |heading: &Heading| match heading.get(&attribute.name).and_then(|found| found.lineage.as_ref()) {
+            Some(lineage) => format!("`{lineage}`"),
+            None => "no recorded origin".to_owned(),
+        };
+        return Err(Error::new(
+            ErrorKind::InvalidRequest,
+            format!(
+                "attribute `{}` does not mean the same on both sides: {} and {}",
+                attribute.name,
+                origin(left),
+                origin(right)
+            ),
+        )
+        .with_hint("rename it or project it away on one side, or set `semantic_check=False` to match by name"));
+    }
+    Ok(())
+}

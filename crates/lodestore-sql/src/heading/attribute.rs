@@ -1,0 +1,86 @@
+//! One attribute and its type.
+
+use lodestore_types::{CoreType, Value};
+
+use super::Lineage;
+
+/// What is known of one attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attribute {
+    /// The name.
+    pub name: String,
+    /// The declared type and what is stored for it.
+    pub kind: AttributeType,
+    /// True if it belongs to the primary key.
+    pub in_key: bool,
+    /// True if NULL may stand there.
+    pub nullable: bool,
+    /// What an insert that leaves it out gets. Nullable attributes always have one.
+    pub default: Option<DefaultValue>,
+    /// True if the database counts it up by itself.
+    pub autoincrement: bool,
+    /// The comment, without type marker.
+    pub comment: String,
+    /// True for attributes that the system manages, whose names begin with `_`.
+    pub hidden: bool,
+    /// Where it was first declared; nothing for native secondary and computed attributes.
+    pub lineage: Option<Lineage>,
+    /// The SQL that computes it, in a query.
+    pub expression: Option<String>,
+}
+
+/// The type of an attribute in its three layers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttributeType {
+    /// The text as declared: `varchar(20)`, `<blob@cold>`, `int unsigned`.
+    pub declared: String,
+    /// What the column holds in the end.
+    pub core: CoreType,
+    /// The codec with its brackets, such as `<blob@cold>`, if it is one.
+    pub codec: Option<String>,
+    /// The native SQL type, if it is one and no core type.
+    pub native: Option<String>,
+}
+
+/// What an insert that leaves an attribute out gets.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DefaultValue {
+    /// NULL.
+    Null,
+    /// The moment of the insert, with so many digits of a second (none if unsaid).
+    Now(Option<u8>),
+    /// A value of the attribute's core type.
+    Value(Value),
+}
+
+impl AttributeType {
+    /// A core type written as it is printed.
+    pub fn core(core: CoreType) -> Self {
+        AttributeType { declared: core.to_string(), core, codec: None, native: None }
+    }
+
+    /// A codec type over what its column holds.
+    pub fn codec(text: impl Into<String>, core: CoreType) -> Self {
+        let text = text.into();
+        AttributeType { declared: text.clone(), core, codec: Some(text), native: None }
+    }
+
+    /// What an expression computes, of a type that only the database knows: the core type means nothing.
+    pub fn expression() -> Self {
+        let text = "expression".to_owned();
+        AttributeType { declared: text.clone(), core: CoreType::Varchar(u32::MAX), codec: None, native: Some(text) }
+    }
+
+    /// True if values pass through a codec, or are bytes without meaning to the database.
+    pub fn is_blob(&self) -> bool {
+        self.codec.is_some() || self.core == CoreType::Bytes
+    }
+}
+
+impl Attribute {
+    /// The core type of what the column holds, by which values are encoded and decoded. `None` for computed
+    /// attributes of a type that only the database knows: their values are taken as they come.
+    pub fn stored_as(&self) -> Option<&CoreType> {
+        (self.kind.native.as_deref() != Some("expression")).then_some(&self.kind.core)
+    }
+}

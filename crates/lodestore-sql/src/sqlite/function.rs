@@ -1,0 +1,136 @@
+//! Functions of other databases that SQLite calls otherwise, so that common expressions work everywhere.
+
+/// What to write instead of `function(arguments)`; nothing if it stands as written.
+pub(super) fn translate(function: &str, arguments: &[String]) -> Option<String> {
+    let name = function.to_ascii_lowercase();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| !argument.is_empty()).collect();
+    Some(match (name.as_str(), &arguments[..]) {
+        ("now" | "sysdate" | "current_timestamp", []) => "CURRENT_TIMESTAMP".into(),
+        ("curdate" | "current_date", []) => "CURRENT_DATE".into(),
+        ("curtime" | "current_time", []) => "CURRENT_TIME".into(),
+        ("extract", [argument]) => {
+            let (unit, from) = split_word(argument, "from")?;
+            part(&unit.to_ascii_lowercase(), from)?
+        }
+        ("timestampdiff", [unit, from, to]) => difference(&unit.to_ascii_lowercase(), from, to)?,
+        ("datediff", [to, from]) => format!("CAST(julianday(date({to})) - julianday(date({from})) AS INTEGER)"),
+        ("date_add" | "adddate", [moment, interval]) => shift(moment, interval, '+')?,
+        ("date_sub" | "subdate", [moment, interval]) => shift(moment, interval, '-')?,
+        ("group_concat" | "string_agg", [argument]) => {
+            let (value, separator) = split_word(argument, "separator").unwrap_or((argument, "','"));
+            format!("group_concat({value}, {separator})")
+        }
+        ("char_length" | "character_length", [text]) => format!("length({text})"),
+        ("lcase", [text]) => format!("lower({text})"),
+        ("ucase", [text]) => format!("upper({text})"),
+        ("left", [text, length]) => format!("substr({text}, 1, {length})"),
+        ("right", [text, length]) => format!("substr({text}, -({length}))"),
+        ("if", [condition, yes, no]) => format!("iif({condition}, {yes}, {no})"),
+        ("greatest", [_, _, ..]) => format!("max({})", arguments.join(", ")),
+        ("least", [_, _, ..]) => format!("min({})", arguments.join(", ")),
+        ("mod", [left, right]) => format!("(({left}) % ({right}))"),
+        ("json_value", [document, path]) => format!("json_extract({document}, {path})"),
+        ("json_unquote", [text]) => (*text).to_owned(),
+        (unit, [moment]) => part(unit, moment)?,
+        _ => return None,
+    })
+}
+
+/// The two sides of a word that stands between blanks, in any letter case.
+fn split_word<'a>(text: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
+    let at = text.to_ascii_lowercase().find(&format!(" {word} "))?;
+    Some((text[..at].trim(), text[at + word.len() + 2..].trim()))
+}
+
+/// One part of a moment, as a number.
+fn part(unit: &str, moment: &str) -> Option<String> {
+    let format = match unit {
+        "year" => "%Y",
+        "month" => "%m",
+        "day" | "dayofmonth" => "%d",
+        "hour" => "%H",
+        "minute" => "%M",
+        "second" => "%S",
+        "dayofyear" => "%j",
+        _ => return None,
+    };
+    Some(format!("CAST(strftime('{format}', {moment}) AS INTEGER)"))
+}
+
+/// Whole units between two moments, cut towards zero.
+fn difference(unit: &str, from: &str, to: &str) -> Option<String> {
+    let months = |moment: &str| format!("(strftime('%Y', {moment}) * 12 + strftime('%m', {moment}))");
+    let within = |moment: &str| format!("strftime('%d %H:%M:%f', {moment})");
+    let of_months = |count: u32| {
+        // An unfinished month does not count, whichever way the time runs.
+        format!(
+            "(({0} - {1} - ({to} >= {from} AND {2} < {3}) + ({to} < {from} AND {2} > {3})) / {count})",
+            months(to),
+            months(from),
+            within(to),
+            within(from)
+        )
+    };
+    let seconds = match unit {
+        "second" => 1,
+        "minute" => 60,
+        "hour" => 3600,
+        "day" => 86_400,
+        "week" => 604_800,
+        "month" => return Some(of_months(1)),
+        "quarter" => return Some(of_months(3)),
+        "year" => return Some(of_months(12)),
+        _ => return None,
+    };
+    Some(format!("((strftime('%s', {to}) - strftime('%s', {from})) / {seconds})"))
+}
+
+/// A moment moved by an interval such as `interval 1 day`.
+fn shift(moment: &str, interval: &str, sign: char) -> Option<String> {
+    let mut words = interval.split_whitespace();
+    let (word, count, unit) = (words.next()?, words.next()?, words.next()?.to_ascii_lowercase());
+    let count: i64 = count.trim_matches('\'').parse().ok().filter(|count| *count >= 0)?;
+    let known = matches!(unit.as_str(), "second" | "minute" | "hour" | "day" | "month" | "year");
+    let sound = word.eq_ignore_ascii_case("interval") && words.next().is_none();
+    (known && sound).then(|| format!("datetime({moment}, '{sign}{count} {unit}')"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluate(function: &str, arguments: &[&str]) -> String {
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let sql = translate(function, &arguments).unwrap_or_else(|| panic!("{function}"));
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        let text = format!("SELECT CAST(({sql}) AS TEXT)");
+        connection.query_row(&text, [], |row| row.get(0)).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn translations_compute_the_same() {
+        let cases: &[(&str, &[&str], &str)] = &[
+            ("YEAR", &["'2024-02-29'"], "2024"),
+            ("extract", &["month FROM '2024-02-29'"], "2"),
+            ("timestampdiff", &["DAY", "'2024-01-01'", "'2024-03-01 12:00:00'"], "60"),
+            ("timestampdiff", &["day", "'2024-03-01'", "'2024-02-28'"], "-2"),
+            ("timestampdiff", &["month", "'2024-01-31'", "'2024-03-30'"], "1"),
+            ("timestampdiff", &["month", "'2024-03-30'", "'2024-01-31'"], "-1"),
+            ("timestampdiff", &["year", "'2000-02-29'", "'2024-02-28'"], "23"),
+            ("datediff", &["'2024-03-01 01:00:00'", "'2024-02-28 23:00:00'"], "2"),
+            ("date_sub", &["'2024-03-01'", "interval 1 day"], "2024-02-29 00:00:00"),
+            ("left", &["'abc'", "2"], "ab"),
+            ("right", &["'abc'", "2"], "bc"),
+            ("mod", &["7", "4"], "3"),
+            ("greatest", &["1", "3", "2"], "3"),
+            ("if", &["1 > 2", "'x'", "'y'"], "y"),
+            ("group_concat", &["'a' separator '-'"], "a"),
+            ("json_value", &["'{\"a\": 5}'", "'$.a'"], "5"),
+        ];
+        for (function, arguments, expected) in cases {
+            assert_eq!(evaluate(function, arguments), *expected, "{function} {arguments:?}");
+        }
+        assert_eq!(translate("upper", &["x".into()]), None);
+        assert_eq!(translate("date_sub", &["x".into(), "interval y day".into()]), None);
+    }
+}

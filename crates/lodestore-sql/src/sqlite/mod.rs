@@ -1,0 +1,146 @@
+//! SQLite: all schemas in one file, each table named `schema.table`.
+//!
+//! Foreign keys cross schemas because to SQLite there is only one. What SQLite has no types for is kept honest by
+//! `CHECK` constraints; what it cannot hold (declared types, comments, lineage) lives in hidden tables: `~schemas`,
+//! and for each schema `schema.~comments` and `schema.~lineage`.
+//!
+//! The connection must register the collation `decimal` as [`compare_decimals`], switch `foreign_keys` on, and switch off
+//! SQLite's habit of taking unknown names in double quotes for text (`SQLITE_DBCONFIG_DQS_DML`): else a misspelt name
+//! would be a constant instead of an error.
+
+mod catalog;
+mod function;
+mod query;
+mod table;
+mod types;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use types::compare_decimals;
+
+use crate::dialect::{JsonForm, JsonPath};
+use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Row, Statement};
+use lodestore_types::{CoreType, FullTableName, Result, SchemaName, Value};
+
+/// The dialect of SQLite.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sqlite;
+
+/// The version of the layout of the hidden tables.
+pub const FORMAT_VERSION: i64 = 1;
+
+impl Dialect for Sqlite {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn quote(&self, identifier: &str) -> String {
+        format!("\"{}\"", identifier.replace('"', "\"\""))
+    }
+
+    fn table(&self, table: &FullTableName) -> String {
+        self.quote(&table.to_string())
+    }
+
+    fn placeholder(&self, n: usize) -> String {
+        format!("?{n}")
+    }
+
+    fn json_path(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
+        types::json_path(column, path, form)
+    }
+
+    fn call(&self, function: &str, arguments: &[String]) -> Option<String> {
+        function::translate(function, arguments)
+    }
+
+    fn order_by(&self, column: &str, core: &CoreType) -> Option<String> {
+        types::order_by(column, core)
+    }
+
+    fn max_parameters(&self) -> usize {
+        32766
+    }
+
+    fn encode(&self, value: Value, core: &CoreType) -> Result<Value> {
+        types::encode(value, core)
+    }
+
+    fn decode(&self, value: Value, core: &CoreType) -> Result<Value> {
+        types::decode(value, core)
+    }
+
+    fn encode_free(&self, value: Value) -> Result<Value> {
+        types::encode_free(value)
+    }
+
+    fn rows(&self, width: usize, rows: &[Row]) -> Option<Statement> {
+        query::rows(width, rows)
+    }
+
+    fn prepare_database(&self) -> Vec<Statement> {
+        table::prepare_database()
+    }
+
+    fn create_schema(&self, schema: &SchemaName) -> Vec<Statement> {
+        table::create_schema(schema)
+    }
+
+    fn drop_schema(&self, schema: &SchemaName) -> Vec<Statement> {
+        table::drop_schema(schema)
+    }
+
+    fn schema_exists(&self, schema: &SchemaName) -> Statement {
+        catalog::schema_exists(schema)
+    }
+
+    fn list_schemas(&self) -> Statement {
+        catalog::list_schemas()
+    }
+
+    fn list_tables(&self, schema: &SchemaName) -> Statement {
+        catalog::list_tables(schema)
+    }
+
+    fn declare(&self, declaration: &Declaration) -> Result<Vec<Statement>> {
+        table::declare(declaration)
+    }
+
+    fn drop_table(&self, table: &FullTableName) -> Vec<Statement> {
+        table::drop_table(table)
+    }
+
+    fn table_exists(&self, table: &FullTableName) -> Statement {
+        catalog::table_exists(table)
+    }
+
+    fn heading_queries(&self, table: &FullTableName) -> Vec<Statement> {
+        catalog::heading_queries(table)
+    }
+
+    fn read_heading(
+        &self,
+        table: &FullTableName,
+        results: &[Vec<Row>],
+        codec: &dyn Fn(&str) -> Result<CoreType>,
+    ) -> Result<Option<Heading>> {
+        catalog::read_heading(table, results, codec)
+    }
+
+    fn dependencies(&self) -> Statement {
+        catalog::dependencies()
+    }
+
+    fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>> {
+        catalog::read_dependencies(rows)
+    }
+
+    fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String> {
+        query::insert(heading, columns, rows, conflict)
+    }
+
+    fn table_from_text(&self, text: &str) -> Option<FullTableName> {
+        FullTableName::parse(text).ok()
+    }
+}

@@ -1,0 +1,9 @@
+//! The dialects and the algebra, run against databases.
+
+mod canonical;
+mod database;
+mod golden;
+mod model;
+mod property;
+mod python;
+mod world;
