@@ -1,0 +1,292 @@
+//! The file store and how it keeps the contract of [`Store`].
+
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use lodestore_types::{Error, ErrorKind, Result, Segment, StorePath};
+
+use super::folder::{Folder, Folders};
+use super::list::{Walk, objects};
+use super::read::{is_absence, open, read};
+use super::scratch::{Scratch, is_scratch};
+use super::{config, error};
+use crate::{Entry, PutMode, PutOutcome, Store};
+
+/// How often a put starts again because its folder was pruned under it.
+const ATTEMPTS: usize = 64;
+
+/// Objects as files in a folder.
+///
+/// ```
+/// use lodestore_objects::{FileStore, PutMode, Store};
+/// use lodestore_types::StorePath;
+///
+/// let home = tempfile::tempdir()?;
+/// let store = FileStore::create("main", home.path().join("objects"))?;
+/// let path = StorePath::new("_hash/lab/abc")?;
+/// store.put(&path, &["content".into()], PutMode::Create)?;
+/// assert_eq!(std::fs::read(home.path().join("objects/_hash/lab/abc"))?, b"content");
+///
+/// assert!(FileStore::open("other", home.path().join("unmounted")).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct FileStore {
+    name: String,
+    folders: Folders,
+}
+
+impl FileStore {
+    /// Opens the store in an existing folder.
+    ///
+    /// A folder that is missing is not made: it may be a disk that is not mounted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] if `location` is not a folder.
+    pub fn open(name: impl Into<String>, location: impl AsRef<Path>) -> Result<Self> {
+        Self::at(name.into(), location.as_ref(), config::existing_root)
+    }
+
+    /// Like [`FileStore::open`], making the folder if it is missing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] if `location` cannot be made or is not a folder.
+    pub fn create(name: impl Into<String>, location: impl AsRef<Path>) -> Result<Self> {
+        Self::at(name.into(), location.as_ref(), config::made_root)
+    }
+
+    fn at(name: String, location: &Path, root: fn(&Path) -> io::Result<PathBuf>) -> Result<Self> {
+        match root(location) {
+            Ok(root) => Ok(FileStore { name, folders: Folders::new(root) }),
+            Err(cause) => Err(error::location(&name, location, cause)),
+        }
+    }
+
+    /// The folder that holds the objects: an absolute path without links.
+    pub fn root(&self) -> &Path {
+        self.folders.root()
+    }
+
+    /// Removes the scratch files that writers left behind when they were killed, and tells how many.
+    ///
+    /// Only files that nobody has written to for at least `older_than` go; a writer at work touches
+    /// its file all the time. Ages are told by the clock of the file system, not of this host.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] if a folder cannot be read or a file cannot be removed.
+    pub fn sweep_scratch(&self, older_than: Duration) -> Result<usize> {
+        let fail = |cause| error::storage("sweep the scratch files", cause).with("store", &self.name);
+        let now = self.now().map_err(fail)?;
+        let mut swept = 0;
+        for found in Walk::new(self.root().to_owned()) {
+            let found = found.map_err(|error| error.with("store", &self.name))?;
+            let age = found.modified.and_then(|modified| now.duration_since(modified).ok());
+            if found.is_scratch && age.is_some_and(|age| age >= older_than) {
+                match fs::remove_file(&found.file) {
+                    Ok(()) => swept += 1,
+                    Err(cause) if is_absence(&cause) => {}
+                    Err(cause) => return Err(fail(cause).with("path", found.file.display())),
+                }
+            }
+        }
+        Ok(swept)
+    }
+
+    /// What time it is for the file system.
+    fn now(&self) -> io::Result<std::time::SystemTime> {
+        let root = self.folders.enter(Path::new(""))?;
+        Scratch::new(&root)?.file().metadata()?.modified()
+    }
+
+    fn absolute(&self, path: &StorePath) -> PathBuf {
+        self.folders.root().join(path.as_str())
+    }
+
+    fn try_put(&self, path: &StorePath, payload: &[Segment], mode: PutMode) -> io::Result<PutOutcome> {
+        let folder = self.folders.enter_or_make(folder_of(path))?;
+        if mode == PutMode::Create && self.is_taken(path, &folder)? {
+            return Ok(PutOutcome::AlreadyThere);
+        }
+        let mut scratch = Scratch::new(&folder)?;
+        scratch.write(payload)?;
+        let outcome = scratch.publish(path.file_name(), mode)?;
+        match outcome {
+            PutOutcome::Written => folder.sync()?,
+            // The other writer may have named its object and not yet made the name durable.
+            PutOutcome::AlreadyThere => drop(self.is_taken(path, &folder)?),
+        }
+        Ok(outcome)
+    }
+
+    /// True if an object is there; it is durable then, whoever wrote it.
+    fn is_taken(&self, path: &StorePath, folder: &Folder) -> io::Result<bool> {
+        match open(&self.absolute(path))? {
+            None => Ok(false),
+            Some((file, _)) => {
+                file.sync_all()?;
+                folder.sync()?;
+                Ok(true)
+            }
+        }
+    }
+
+    fn try_delete(&self, path: &StorePath) -> io::Result<bool> {
+        let folder = match self.folders.enter(folder_of(path)) {
+            Ok(folder) => folder,
+            Err(error) if is_absence(&error) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let name = path.file_name();
+        match rustix::fs::statat(&folder.file, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(there) if rustix::fs::FileType::from_raw_mode(there.st_mode).is_dir() => return Ok(false),
+            Ok(_) => {}
+            Err(rustix::io::Errno::NOENT) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        match rustix::fs::unlinkat(&folder.file, name, rustix::fs::AtFlags::empty()) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::NOENT) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        self.folders.prune(folder)?;
+        Ok(true)
+    }
+
+    fn place(&self, error: Error, path: &StorePath) -> Error {
+        error.with("store", &self.name).with("path", path)
+    }
+
+    fn fail(&self, doing: &str, path: &StorePath, cause: io::Error) -> Error {
+        self.place(error::storage(doing, cause), path)
+    }
+
+    /// False when the whole location disappeared: then a missing object says nothing.
+    fn is_mounted(&self) -> bool {
+        self.root().is_dir()
+    }
+
+    fn absent(&self, path: &StorePath) -> Result<()> {
+        if self.is_mounted() {
+            return Ok(());
+        }
+        let gone = io::Error::from(io::ErrorKind::NotFound);
+        Err(self.place(error::location(&self.name, self.root(), gone), path))
+    }
+}
+
+impl Store for FileStore {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `file:///folder/path`, percent-encoded where a URL asks for it.
+    fn url(&self, path: Option<&StorePath>) -> String {
+        let file = path.map_or_else(|| self.root().to_owned(), |path| self.absolute(path));
+        let mut url = String::from("file://");
+        for &byte in file.as_os_str().as_bytes() {
+            if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte) {
+                url.push(char::from(byte));
+            } else {
+                url.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        url
+    }
+
+    fn put(&self, path: &StorePath, payload: &[Segment], mode: PutMode) -> Result<PutOutcome> {
+        if is_scratch(path.file_name()) {
+            return Err(Error::new(
+                ErrorKind::InvalidName,
+                format!("`{path}` is a name of scratch files, which no listing shows"),
+            )
+            .with("store", &self.name));
+        }
+        let mut attempt = 1;
+        loop {
+            match self.try_put(path, payload, mode) {
+                // Somebody pruned the folder, or a foreign program swept the scratch file away.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS && self.is_mounted() => {
+                    attempt += 1;
+                }
+                done => return done.map_err(|cause| self.fail("write the object", path, cause)),
+            }
+        }
+    }
+
+    fn get(&self, path: &StorePath) -> Result<Option<Bytes>> {
+        let fail = |cause| self.fail("read the object", path, cause);
+        let Some((file, size)) = open(&self.absolute(path)).map_err(fail)? else {
+            return self.absent(path).map(|()| None);
+        };
+        let content = read(&file, 0..size).map_err(fail)?;
+        if (content.len() as u64) < size {
+            return Err(self.place(error::short(path, size, content.len() as u64), path));
+        }
+        Ok(Some(content))
+    }
+
+    fn get_ranges(&self, path: &StorePath, ranges: &[Range<u64>]) -> Result<Option<Vec<Bytes>>> {
+        let fail = |cause| self.fail("read the object", path, cause);
+        let Some((file, size)) = open(&self.absolute(path)).map_err(fail)? else {
+            return self.absent(path).map(|()| None);
+        };
+        let read_one = |range: &Range<u64>| {
+            if range.start > range.end {
+                let message = format!("the range {range:?} ends before it starts");
+                return Err(self.place(Error::new(ErrorKind::InvalidRequest, message), path));
+            }
+            // Compared first: a range from a damaged header must not make us ask for a terabyte of memory.
+            let short = |found| self.place(error::short(path, range.end, found), path);
+            if range.end > size {
+                return Err(short(size));
+            }
+            let content = read(&file, range.clone()).map_err(fail)?;
+            if (content.len() as u64) < range.end - range.start {
+                return Err(short(range.start + content.len() as u64));
+            }
+            Ok(content)
+        };
+        ranges.iter().map(read_one).collect::<Result<_>>().map(Some)
+    }
+
+    fn size(&self, path: &StorePath) -> Result<Option<u64>> {
+        match fs::metadata(self.absolute(path)) {
+            Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
+            Err(cause) if is_absence(&cause) => self.absent(path).map(|()| None),
+            Err(cause) => Err(self.fail("look at the object", path, cause)),
+        }
+    }
+
+    fn list(&self, folder: Option<&StorePath>) -> Result<Box<dyn Iterator<Item = Result<Entry>> + Send + '_>> {
+        if !self.is_mounted() {
+            let gone = io::Error::from(io::ErrorKind::NotFound);
+            return Err(error::location(&self.name, self.root(), gone));
+        }
+        let start = folder.map_or_else(|| self.root().to_owned(), |folder| self.absolute(folder));
+        let entries = objects(Walk::new(start), self.root().to_owned());
+        Ok(Box::new(entries.map(|entry| entry.map_err(|error| error.with("store", &self.name)))))
+    }
+
+    fn delete(&self, path: &StorePath) -> Result<bool> {
+        match self.try_delete(path) {
+            Ok(false) => self.absent(path).map(|()| false),
+            done => done.map_err(|cause| self.fail("delete the object", path, cause)),
+        }
+    }
+
+    fn local_path(&self, path: &StorePath) -> Option<PathBuf> {
+        Some(self.absolute(path))
+    }
+}
+
+fn folder_of(path: &StorePath) -> &Path {
+    Path::new(path.as_str()).parent().unwrap_or(Path::new(""))
+}
+
+#[cfg(test)]
+mod tests;
