@@ -1,0 +1,280 @@
+//! Columns as Arrow record batches, for polars, pandas, pyarrow, DuckDB and whatever else reads Arrow.
+//!
+//! | attribute | Arrow |
+//! |---|---|
+//! | integers, floats, bool | `Int64`, `Float64`, `Boolean` |
+//! | text, enum | `Utf8` |
+//! | date, datetime | `Date32`, `Timestamp(Microsecond)` |
+//! | decimal(p, s) | `Decimal128(p, s)`, of 38 digits at most |
+//! | uuid | `FixedSizeBinary(16)`, extension `arrow.uuid` |
+//! | bytes | `Binary` |
+//! | json | `Utf8`, the document as text |
+//! | codecs | one-dimensional arrays of numbers: `List`; references: `Utf8`, the path; bytes: `Binary` |
+//!
+//! Other decoded objects have no place in Arrow: project them away.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float64Array,
+    Int64Array, LargeBinaryArray, LargeStringArray, ListArray, NullArray, RecordBatch, RecordBatchOptions, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_data::ArrayData;
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use lodestore_db::{Column, ColumnData, Strings};
+use lodestore_sql::Attribute;
+use lodestore_types::{ByteOrder, CoreType, DType, Error, ErrorKind, Kind, NdArray, Result, Value};
+
+use crate::{Columns, Stream};
+
+impl Columns {
+    /// These columns as one record batch.
+    ///
+    /// # Errors
+    /// `Unsupported` for decoded objects that Arrow has no type for.
+    pub fn to_record_batch(&self) -> Result<RecordBatch> {
+        self.to_record_batch_of(&(0..self.columns().len()).collect::<Vec<_>>())
+    }
+
+    /// Some of these columns as one record batch.
+    ///
+    /// # Errors
+    /// As [`Columns::to_record_batch`].
+    pub fn to_record_batch_of(&self, indices: &[usize]) -> Result<RecordBatch> {
+        let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+        for index in indices {
+            let attribute = &self.attributes()[*index];
+            let array = array_of(&self.columns()[*index], attribute)
+                .map_err(|error| error.with("attribute", &attribute.name))?;
+            fields.push(field_of(attribute, array.data_type().clone()));
+            arrays.push(array);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(self.len()));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(from_arrow)
+    }
+}
+
+/// Record batches read from a stream, one schema for all.
+pub struct RecordBatches {
+    schema: SchemaRef,
+    first: Option<RecordBatch>,
+    rest: Option<Stream>,
+}
+
+impl Stream {
+    /// The batches as Arrow record batches.
+    ///
+    /// Where a computed column has a type that only the database knows, all rows are gathered first: Arrow wants to be told
+    /// the type before the first row.
+    ///
+    /// # Errors
+    /// As [`crate::Query::fetch`] and [`Columns::to_record_batch`].
+    pub fn into_record_batches(mut self) -> Result<RecordBatches> {
+        let (first, rest) = match self.is_untyped() {
+            true => (self.gather()?, None),
+            false => match self.next() {
+                Some(first) => (first?, Some(self)),
+                None => (self.empty(), None),
+            },
+        };
+        let first = first.to_record_batch()?;
+        Ok(RecordBatches { schema: first.schema(), first: Some(first), rest })
+    }
+}
+
+impl Iterator for RecordBatches {
+    type Item = std::result::Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(first) = self.first.take() {
+            return Some(Ok(first));
+        }
+        let batch = self.rest.as_mut()?.next()?;
+        let batch = batch.and_then(|columns| columns.to_record_batch());
+        Some(match batch {
+            Ok(batch) if batch.schema() == self.schema => Ok(batch),
+            Ok(_) => Err(ArrowError::SchemaError("later rows hold values of another type".into())),
+            Err(error) => Err(ArrowError::ExternalError(Box::new(error))),
+        })
+    }
+}
+
+impl arrow_array::RecordBatchReader for RecordBatches {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+}
+
+fn field_of(attribute: &Attribute, data_type: DataType) -> Field {
+    let nullable = attribute.nullable || data_type == DataType::Null;
+    let field = Field::new(&attribute.name, data_type, nullable);
+    match attribute.stored_as() {
+        Some(CoreType::Uuid) if attribute.kind.codec.is_none() => {
+            field.with_metadata(HashMap::from([("ARROW:extension:name".to_owned(), "arrow.uuid".to_owned())]))
+        }
+        _ => field,
+    }
+}
+
+fn array_of(column: &Column, attribute: &Attribute) -> Result<ArrayRef> {
+    let nulls = column.nulls.as_ref().map(|nulls| nulls.iter().map(|null| !null).collect::<NullBuffer>());
+    Ok(match &column.data {
+        ColumnData::Bool(flags) => Arc::new(BooleanArray::new(flags.iter().copied().collect(), nulls)),
+        ColumnData::Int(numbers) => Arc::new(Int64Array::new(numbers.clone().into(), nulls)),
+        ColumnData::Float(numbers) => Arc::new(Float64Array::new(numbers.clone().into(), nulls)),
+        ColumnData::Date(days) => Arc::new(Date32Array::new(days.clone().into(), nulls)),
+        ColumnData::DateTime(moments) => Arc::new(TimestampMicrosecondArray::new(moments.clone().into(), nulls)),
+        ColumnData::Text(texts) => text_array(texts, nulls)?,
+        ColumnData::Bytes(all) => bytes_array(all, nulls)?,
+        ColumnData::Uuid(ids) => {
+            let bytes = Buffer::from_vec(ids.as_flattened().to_vec());
+            Arc::new(FixedSizeBinaryArray::try_new(16, bytes, nulls).map_err(from_arrow)?)
+        }
+        ColumnData::Decimal(texts) => decimal_array(texts, column, attribute)?,
+        ColumnData::Values(values) => value_array(values)?,
+    })
+}
+
+/// Offsets in 32 bits; nothing if the texts are too long for that.
+fn short_offsets(strings: &Strings) -> Option<OffsetBuffer<i32>> {
+    i32::try_from(strings.bytes.len()).ok()?;
+    let offsets: Vec<i32> = strings.offsets.iter().map(|offset| *offset as i32).collect();
+    Some(OffsetBuffer::new(offsets.into()))
+}
+
+fn long_offsets(strings: &Strings) -> OffsetBuffer<i64> {
+    OffsetBuffer::new(ScalarBuffer::from(strings.offsets.clone()))
+}
+
+fn text_array(texts: &Strings, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+    let bytes = Buffer::from_vec(texts.bytes.clone());
+    Ok(match short_offsets(texts) {
+        Some(offsets) => Arc::new(StringArray::try_new(offsets, bytes, nulls).map_err(from_arrow)?),
+        None => Arc::new(LargeStringArray::try_new(long_offsets(texts), bytes, nulls).map_err(from_arrow)?),
+    })
+}
+
+fn bytes_array(all: &Strings, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+    let bytes = Buffer::from_vec(all.bytes.clone());
+    Ok(match short_offsets(all) {
+        Some(offsets) => Arc::new(BinaryArray::try_new(offsets, bytes, nulls).map_err(from_arrow)?),
+        None => Arc::new(LargeBinaryArray::try_new(long_offsets(all), bytes, nulls).map_err(from_arrow)?),
+    })
+}
+
+fn decimal_array(texts: &Strings, column: &Column, attribute: &Attribute) -> Result<ArrayRef> {
+    let Some(CoreType::Decimal { precision, scale }) = attribute.stored_as() else {
+        return Err(Error::new(ErrorKind::Internal, "decimals of no declared size"));
+    };
+    let unscaled = |text: &[u8]| -> Option<i128> {
+        let text = std::str::from_utf8(text).ok()?;
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let missing = (*scale as usize).checked_sub(fraction.len())?;
+        format!("{whole}{fraction}{}", "0".repeat(missing)).parse().ok()
+    };
+    let mut numbers: Vec<Option<i128>> = Vec::with_capacity(column.len());
+    for (index, text) in texts.iter().enumerate() {
+        numbers.push(match column.is_null(index) {
+            true => None,
+            false => Some(unscaled(text).ok_or_else(|| {
+                let text = String::from_utf8_lossy(text);
+                Error::new(ErrorKind::Unsupported, format!("{text} has more digits than Arrow's decimals"))
+            })?),
+        });
+    }
+    let precision = (*precision).min(38) as u8;
+    let array = numbers.into_iter().collect::<Decimal128Array>();
+    let array = array.with_precision_and_scale(precision, *scale as i8).map_err(from_arrow)?;
+    array.validate_decimal_precision(precision).map_err(from_arrow)?;
+    Ok(Arc::new(array))
+}
+
+/// What was decoded, where Arrow has a type for it.
+fn value_array(values: &[Value]) -> Result<ArrayRef> {
+    let all = |wanted: fn(&Value) -> bool| values.iter().all(|value| value.is_null() || wanted(value));
+    if all(Value::is_null) {
+        return Ok(Arc::new(NullArray::new(values.len())));
+    }
+    if all(|value| matches!(value, Value::Json(_) | Value::Reference(_) | Value::Text(_))) {
+        let texts: StringArray = values
+            .iter()
+            .map(|value| match value {
+                Value::Json(document) => Some(document.to_string()),
+                Value::Reference(reference) => Some(reference.path.to_string()),
+                Value::Text(text) => Some(text.clone()),
+                _ => None,
+            })
+            .collect();
+        return Ok(Arc::new(texts));
+    }
+    if all(|value| matches!(value, Value::Bytes(_))) {
+        let bytes = values.iter().map(|value| match value {
+            Value::Bytes(bytes) => Some(&bytes[..]),
+            _ => None,
+        });
+        return Ok(Arc::new(bytes.collect::<BinaryArray>()));
+    }
+    let found = values.iter().find(|value| !value.is_null()).map_or("null", Value::type_name);
+    list_array(values)?.ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, format!("Arrow has no type for these values, {found} among them"))
+            .with_hint("project the attribute away, or fetch it as arrays or dicts")
+    })
+}
+
+/// One-dimensional arrays of numbers of one type.
+fn list_array(values: &[Value]) -> Result<Option<ArrayRef>> {
+    let Some(dtype) = values.iter().find_map(Value::as_array).map(NdArray::dtype) else { return Ok(None) };
+    let fits = |array: &NdArray| array.shape().len() == 1 && array.dtype() == dtype;
+    if !values.iter().all(|value| value.is_null() || value.as_array().is_some_and(fits)) {
+        return Ok(None);
+    }
+    let Some(data_type) = element_type(dtype) else { return Ok(None) };
+    let (mut bytes, mut offsets, mut count) = (Vec::new(), vec![0i32], 0usize);
+    for value in values {
+        if let Some(array) = value.as_array() {
+            bytes.extend_from_slice(array.data());
+            count += array.len();
+        }
+        let Ok(end) = i32::try_from(count) else { return Ok(None) };
+        offsets.push(end);
+    }
+    let data = arrow_array::make_array(
+        ArrayData::builder(data_type.clone())
+            .len(count)
+            .add_buffer(Buffer::from_vec(bytes))
+            .align_buffers(true)
+            .build()
+            .map_err(from_arrow)?,
+    );
+    let nulls = values.iter().any(Value::is_null).then(|| values.iter().map(|value| !value.is_null()).collect());
+    let field = Arc::new(Field::new("item", data_type, false));
+    let list = ListArray::try_new(field, OffsetBuffer::new(offsets.into()), data, nulls).map_err(from_arrow)?;
+    Ok(Some(Arc::new(list)))
+}
+
+fn element_type(dtype: &DType) -> Option<DataType> {
+    let scalar = dtype.as_scalar()?;
+    if scalar.byte_order == ByteOrder::Big && scalar.size > 1 {
+        return None;
+    }
+    Some(match (scalar.kind, scalar.size) {
+        (Kind::Int, 1) => DataType::Int8,
+        (Kind::Int, 2) => DataType::Int16,
+        (Kind::Int, 4) => DataType::Int32,
+        (Kind::Int, 8) => DataType::Int64,
+        (Kind::UInt, 1) => DataType::UInt8,
+        (Kind::UInt, 2) => DataType::UInt16,
+        (Kind::UInt, 4) => DataType::UInt32,
+        (Kind::UInt, 8) => DataType::UInt64,
+        (Kind::Float, 4) => DataType::Float32,
+        (Kind::Float, 8) => DataType::Float64,
+        _ => return None,
+    })
+}
+
+fn from_arrow(error: ArrowError) -> Error {
+    Error::new(ErrorKind::Internal, "Arrow refuses these columns").with_source(error)
+}

@@ -1,0 +1,314 @@
+//! Stores as the settings describe them.
+
+use lodestore_types::{Error, ErrorKind, Result, StorePath, nearest};
+use serde_json::{Map, Value as Json, json};
+
+use super::settings::Config;
+
+/// What every store may say of itself, with its default.
+const COMMON: [&str; 9] = [
+    "protocol",
+    "location",
+    "subfolding",
+    "partition_pattern",
+    "token_length",
+    "hash_prefix",
+    "schema_prefix",
+    "filepath_prefix",
+    "stage",
+];
+
+/// Protocols with their required and their further keys.
+const PROTOCOLS: [(&str, &[&str], &[&str]); 4] = [
+    ("file", &["location"], &[]),
+    ("s3", &["location", "endpoint", "bucket"], &["access_key", "secret_key", "secure", "proxy_server", "region"]),
+    ("gcs", &["location", "bucket"], &["token", "project"]),
+    ("azure", &["location", "container"], &["account_name", "account_key", "connection_string", "bucket"]),
+];
+
+/// A store as the settings describe it, checked, with defaults filled in.
+#[derive(Clone, PartialEq)]
+pub struct StoreSpec {
+    /// Its name.
+    pub name: String,
+    /// `file`, `s3`, `gcs` or `azure`.
+    pub protocol: String,
+    /// The folder, or the prefix in the bucket.
+    pub location: String,
+    /// The section of hash-addressed objects.
+    pub hash_prefix: String,
+    /// The section of schema-addressed objects.
+    pub schema_prefix: String,
+    /// Where files of users must lie, if anywhere in particular.
+    pub filepath_prefix: Option<String>,
+    /// Into pieces of which lengths a hash is cut, for folders of moderate size.
+    pub subfolding: Vec<usize>,
+    /// Which key attributes come first in the paths of schema-addressed objects.
+    pub partition_pattern: Option<String>,
+    /// How many random characters make such a path unique.
+    pub token_length: usize,
+    /// Everything as JSON, defaults among it, secrets in plain text.
+    pub entry: Map<String, Json>,
+}
+
+impl Config {
+    /// The store `name`; `None` or `""` is the default one, for user's files a default of their own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownStore`] if it is not configured, [`ErrorKind::InvalidConfig`] if it is wrongly.
+    pub fn store_spec(&self, name: Option<&str>, filepath: bool) -> Result<StoreSpec> {
+        let name = match name.filter(|name| !name.is_empty()) {
+            Some(name) => name,
+            None => self.default_store(filepath)?,
+        };
+        let Some(Json::Object(entry)) = self.stores.get(name) else {
+            let error = Error::new(
+                ErrorKind::UnknownStore,
+                format!("store not configured: storage '{name}' is requested but not configured in stores"),
+            );
+            return Err(match nearest(name, self.store_names()) {
+                Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+                None => error.with_hint(format!(
+                    "add it to `datajoint.json` under `stores`; configured are: {}",
+                    self.store_names().join(", ")
+                )),
+            });
+        };
+        StoreSpec::new(name, entry.clone())
+    }
+
+    fn default_store(&self, filepath: bool) -> Result<&str> {
+        let key = if filepath { "filepath_default" } else { "default" };
+        match self.stores.get(key) {
+            Some(Json::String(name)) if !name.is_empty() => Ok(name),
+            None | Some(Json::Null) => {
+                let more = if filepath {
+                    ". Set stores.filepath_default or specify store explicitly with <filepath@store>"
+                } else {
+                    ""
+                };
+                Err(Error::new(ErrorKind::UnknownStore, format!("store not configured: stores.{key} is not configured{more}"))
+                    .with_hint("name a default store: {\"stores\": {\"default\": \"main\", \"main\": {\"protocol\": \"file\", \"location\": \"/data\"}}}"))
+            }
+            Some(_) => Err(Error::new(ErrorKind::InvalidConfig, format!("stores.{key} must be a string"))),
+        }
+    }
+}
+
+impl StoreSpec {
+    fn new(name: &str, mut entry: Map<String, Json>) -> Result<Self> {
+        let place = format!("config.stores[\"{name}\"]");
+        let invalid = |what: String| Error::new(ErrorKind::InvalidConfig, what);
+        let protocol = match entry.get("protocol") {
+            Some(Json::String(protocol)) => protocol.to_ascii_lowercase(),
+            None => return Err(invalid(format!("{place} is missing: protocol"))),
+            Some(_) => return Err(invalid(format!("{place}: protocol must be a string"))),
+        };
+        let Some((_, required, further)) = PROTOCOLS.iter().find(|(known, ..)| *known == protocol) else {
+            return Err(invalid(format!("Unknown protocol \"{protocol}\" in {place}. Built-in: file, s3, gcs, azure")));
+        };
+        let missing: Vec<&str> =
+            required.iter().copied().filter(|key| entry.get(*key).is_none_or(Json::is_null)).collect();
+        if !missing.is_empty() {
+            return Err(invalid(format!("{place} is missing: {}", missing.join(", "))));
+        }
+        // `project_name` is for people: it has no effect.
+        let known = |key: &str| {
+            COMMON.contains(&key) || required.contains(&key) || further.contains(&key) || key == "project_name"
+        };
+        let unknown: Vec<&str> = entry.keys().map(String::as_str).filter(|key| !known(key)).collect();
+        if !unknown.is_empty() {
+            let error = invalid(format!("Invalid key(s) in {place}: {}", unknown.join(", ")));
+            let all = COMMON.iter().chain(*required).chain(*further).copied();
+            return Err(match nearest(unknown[0], all) {
+                Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+                None => error,
+            });
+        }
+        let defaults = [
+            ("subfolding", Json::Null),
+            ("partition_pattern", Json::Null),
+            ("token_length", json!(8)),
+            ("hash_prefix", json!("_hash")),
+            ("schema_prefix", json!("_schema")),
+            ("filepath_prefix", Json::Null),
+        ];
+        let defaults = defaults.into_iter().chain((protocol == "s3").then(|| ("secure", json!(true))));
+        for (key, default) in defaults {
+            // Null says "as if it were not here"; a null section would otherwise hold the whole store.
+            if entry.get(key).is_none_or(Json::is_null) {
+                entry.insert(key.to_owned(), default);
+            }
+        }
+        entry.insert("protocol".into(), protocol.clone().into());
+        let spec = StoreSpec {
+            name: name.to_owned(),
+            protocol,
+            location: text(&entry, "location", &place)?.unwrap_or_default(),
+            hash_prefix: prefix(&entry, "hash_prefix", &place)?.unwrap_or_default(),
+            schema_prefix: prefix(&entry, "schema_prefix", &place)?.unwrap_or_default(),
+            // An empty one restricts nothing: user's files may lie anywhere but in the other sections.
+            filepath_prefix: prefix(&entry, "filepath_prefix", &place)?.filter(|prefix| !prefix.is_empty()),
+            subfolding: subfolding(&entry, &place)?,
+            partition_pattern: text(&entry, "partition_pattern", &place)?.filter(|pattern| !pattern.is_empty()),
+            token_length: token_length(&entry, &place)?,
+            entry,
+        };
+        spec.check_sections(&place)?;
+        Ok(spec)
+    }
+
+    /// Sections must lie apart: an object in two of them would be collected as rubbish of one.
+    fn check_sections(&self, place: &str) -> Result<()> {
+        let sections = [
+            ("hash_prefix", Some(&self.hash_prefix)),
+            ("schema_prefix", Some(&self.schema_prefix)),
+            ("filepath_prefix", self.filepath_prefix.as_ref()),
+        ];
+        for (index, (key, section)) in sections.iter().enumerate() {
+            for (other_key, other) in &sections[index + 1..] {
+                let (Some(section), Some(other)) = (section, other) else { continue };
+                let within = |a: &str, b: &str| {
+                    b.is_empty() || a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'))
+                };
+                if within(section, other) || within(other, section) {
+                    return Err(Error::new(
+                        ErrorKind::InvalidConfig,
+                        format!(
+                            "{place}: {key}=\"{section}\" and {other_key}=\"{other}\" overlap. Storage section prefixes must be mutually exclusive."
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn text(entry: &Map<String, Json>, key: &str, place: &str) -> Result<Option<String>> {
+    match entry.get(key) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text.clone())),
+        Some(other) => {
+            Err(Error::new(ErrorKind::InvalidConfig, format!("{place}: {key} must be a string, not {other}")))
+        }
+    }
+}
+
+/// A prefix without outer slashes, in its one spelling.
+fn prefix(entry: &Map<String, Json>, key: &str, place: &str) -> Result<Option<String>> {
+    let Some(text) = text(entry, key, place)? else { return Ok(None) };
+    let trimmed = text.trim_matches('/');
+    if trimmed.is_empty() {
+        return Ok(Some(String::new()));
+    }
+    StorePath::new(trimmed).map(|path| Some(path.to_string())).map_err(|error| {
+        Error::new(ErrorKind::InvalidConfig, format!("{place}: {key}=\"{text}\" is no path inside a store"))
+            .with_source(error)
+    })
+}
+
+fn subfolding(entry: &Map<String, Json>, place: &str) -> Result<Vec<usize>> {
+    let invalid = || {
+        Error::new(
+            ErrorKind::InvalidConfig,
+            format!("{place}: subfolding must be a list of small whole numbers such as [2, 2]"),
+        )
+    };
+    match entry.get("subfolding") {
+        None | Some(Json::Null) => Ok(Vec::new()),
+        Some(Json::Array(items)) => {
+            let folds: Option<Vec<usize>> = items
+                .iter()
+                .map(|item| item.as_u64().filter(|fold| (1..=25).contains(fold)).map(|fold| fold as usize))
+                .collect();
+            folds.filter(|folds| folds.iter().sum::<usize>() <= 25).ok_or_else(invalid)
+        }
+        Some(_) => Err(invalid()),
+    }
+}
+
+/// Beyond its bounds it is brought to the nearest: that is what other programs do.
+fn token_length(entry: &Map<String, Json>, place: &str) -> Result<usize> {
+    match entry.get("token_length").and_then(Json::as_i64) {
+        Some(length) => Ok(length.clamp(4, 16) as usize),
+        None => Err(Error::new(ErrorKind::InvalidConfig, format!("{place}: token_length must be a whole number"))),
+    }
+}
+
+impl std::fmt::Debug for StoreSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StoreSpec({}, {})", self.name, self.protocol)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(stores: Json) -> Config {
+        let mut config = Config::default();
+        config.set("stores", stores).unwrap();
+        config
+    }
+
+    fn message(stores: Json, name: Option<&str>) -> String {
+        config(stores).store_spec(name, false).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn defaults_are_filled_in() {
+        let config =
+            config(json!({"default": "main", "main": {"protocol": "FILE", "location": "/data", "project_name": "x"}}));
+        for name in [None, Some(""), Some("main")] {
+            let spec = config.store_spec(name, false).unwrap();
+            assert_eq!((spec.name.as_str(), spec.protocol.as_str(), spec.token_length), ("main", "file", 8));
+            assert_eq!((spec.hash_prefix.as_str(), spec.schema_prefix.as_str()), ("_hash", "_schema"));
+            assert_eq!(spec.entry["partition_pattern"], Json::Null);
+        }
+        assert!(config.store_spec(None, true).unwrap_err().to_string().contains("filepath_default"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        let file = |more: Json| {
+            let mut entry = json!({"protocol": "file", "location": "/data"});
+            entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({ "s": entry })
+        };
+        let cases = [
+            (json!({}), None, "stores.default is not configured"),
+            (json!({}), None, "store not configured"),
+            (json!({"default": 1}), None, "stores.default must be a string"),
+            (json!({"default": "x"}), Some("default"), "'default' is requested but not configured"),
+            (json!({"s": {"protocol": "file"}}), Some("s"), "config.stores[\"s\"] is missing: location"),
+            (json!({"s": {"location": "/"}}), Some("s"), "is missing: protocol"),
+            (json!({"s": {"protocol": "ftp"}}), Some("s"), "Unknown protocol \"ftp\""),
+            (json!({"s": {"protocol": "s3", "location": ""}}), Some("s"), "is missing: endpoint, bucket"),
+            (file(json!({"bucket": "b"})), Some("s"), "Invalid key(s) in config.stores[\"s\"]: bucket"),
+            (file(json!({"hash_prefix": "a", "schema_prefix": "a/b"})), Some("s"), "overlap"),
+            (file(json!({"hash_prefix": ""})), Some("s"), "overlap"),
+            (file(json!({"filepath_prefix": "/_hash/"})), Some("s"), "overlap"),
+            (file(json!({"hash_prefix": "a/../b"})), Some("s"), "is no path inside a store"),
+            (file(json!({"subfolding": "2,2"})), Some("s"), "subfolding"),
+            (file(json!({"subfolding": [20, 20]})), Some("s"), "subfolding"),
+            (file(json!({"token_length": "8"})), Some("s"), "token_length"),
+        ];
+        for (stores, name, expected) in cases {
+            let found = message(stores, name);
+            assert!(found.contains(expected), "{found}");
+        }
+        let apart =
+            config(file(json!({"hash_prefix": "a", "schema_prefix": "ab", "subfolding": [2, 2], "token_length": 99})));
+        let spec = apart.store_spec(Some("s"), false).unwrap();
+        assert_eq!((spec.subfolding.as_slice(), spec.token_length), (&[2, 2][..], 16));
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let config = config(
+            json!({"s": {"protocol": "s3", "location": "", "endpoint": "e", "bucket": "b", "secret_key": "s3cret", "colour": "s3cret"}}),
+        );
+        assert!(!format!("{:?}", config.store_spec(Some("s"), false)).contains("s3cret"));
+    }
+}

@@ -1,0 +1,331 @@
+//! One project: a database, its stores, its codecs and its settings.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+
+use lodestore_codec::{Chain, Codec, Registry, TypeSpec};
+use lodestore_db::{Connection, Pool, sqlite};
+use lodestore_objects::{FileStore, Store};
+use lodestore_sql::{Dialect, Heading, Row as StoredRow, Sqlite, Statement};
+use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName};
+
+use crate::config::{Backend, Config, StoreSpec};
+use crate::schema::Schema;
+use crate::table::Table;
+use crate::transaction::Transactions;
+
+/// The name of the store that an embedded project brings along.
+const EMBEDDED_STORE: &str = "main";
+/// The folder of an embedded project, if nobody names another.
+const EMBEDDED_FOLDER: &str = "lodestore";
+
+/// One project: a database, its stores, its codecs and its settings. Cloning shares it.
+///
+/// Each thread that uses an instance has its own connection and its own transactions.
+#[derive(Clone)]
+pub struct Instance(Arc<Inner>);
+
+struct Inner {
+    config: Arc<RwLock<Config>>,
+    place: String,
+    pool: Pool,
+    dialect: Arc<dyn Dialect>,
+    codecs: RwLock<Registry>,
+    stores: Mutex<HashMap<String, OpenStore>>,
+    headings: Mutex<HashMap<FullTableName, Arc<Heading>>>,
+    transactions: Transactions,
+}
+
+type Finder = fn(&str) -> Result<Option<Arc<dyn Codec>>>;
+
+static FINDER: OnceLock<Finder> = OnceLock::new();
+
+/// Where all projects of this process look for codecs that are not registered with them; the first
+/// call counts.
+pub fn set_codec_finder(find: Finder) {
+    let _ = FINDER.set(find);
+}
+
+/// A store with the settings by which it was opened.
+struct OpenStore {
+    spec: StoreSpec,
+    store: Arc<dyn Store>,
+}
+
+impl Instance {
+    /// The embedded project in `folder`, made if it is not there: an SQLite database and a store
+    /// named `main`, both in that folder. No settings are read from anywhere.
+    ///
+    /// # Errors
+    /// `LostConnection`, `Storage` or `Access` if the folder cannot be used.
+    pub fn embedded(folder: impl AsRef<Path>) -> Result<Self> {
+        let mut config = Config::default();
+        config.set("database.backend", "sqlite".into())?;
+        config.set("database.path", folder.as_ref().to_string_lossy().as_ref().into())?;
+        Instance::open(config)
+    }
+
+    /// The project that the settings describe; without any, the embedded project in `./lodestore`.
+    ///
+    /// # Errors
+    /// `InvalidConfig` for contradictory settings, and those of [`Instance::embedded`].
+    pub fn open(config: Config) -> Result<Self> {
+        Instance::open_shared(Arc::new(RwLock::new(config)))
+    }
+
+    /// Like [`Instance::open`], following settings that others share and may change at any time.
+    ///
+    /// # Errors
+    /// As [`Instance::open`].
+    pub fn open_shared(shared: Arc<RwLock<Config>>) -> Result<Self> {
+        let mut config = shared.write().unwrap_or_else(PoisonError::into_inner);
+        match config.backend() {
+            Backend::Sqlite => {}
+            other => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!("this version has no driver for `{other}` yet"),
+                )
+                .with_hint("unset `database.host` and `database.backend` to work with the embedded database"));
+            }
+        }
+        let folder = config.database_path().unwrap_or_else(|| PathBuf::from(EMBEDDED_FOLDER));
+        let folder = std::path::absolute(&folder).map_err(|error| unusable(&folder, error))?;
+        std::fs::create_dir_all(&folder).map_err(|error| unusable(&folder, error))?;
+        if config.store_names().is_empty() {
+            let location = folder.join("objects");
+            FileStore::create(EMBEDDED_STORE, &location)?;
+            config.add_embedded_store(EMBEDDED_STORE, &location);
+        }
+        drop(config);
+        let path = folder.join("lodestore.db");
+        let instance = Instance(Arc::new(Inner {
+            config: shared,
+            place: path.display().to_string(),
+            pool: Pool::new(sqlite::Driver::new(path)),
+            dialect: Arc::new(Sqlite),
+            codecs: RwLock::new(Registry::builtin()),
+            stores: Mutex::default(),
+            headings: Mutex::default(),
+            transactions: Transactions::default(),
+        }));
+        instance.prepare()?;
+        Ok(instance)
+    }
+
+    /// Makes a fresh database usable; one that is usable already is only read.
+    fn prepare(&self) -> Result<()> {
+        match self.query(&self.dialect().list_schemas()) {
+            Err(error) if error.kind() == ErrorKind::MissingTable => {
+                self.write(Vec::new(), |connection| run_all(connection, &self.dialect().prepare_database()))
+            }
+            outcome => outcome.map(drop),
+        }
+    }
+
+    /// True if both are the same project, opened once.
+    pub fn is_same(&self, other: &Instance) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Where the database lies.
+    pub fn place(&self) -> &str {
+        &self.0.place
+    }
+
+    /// The settings as they are shared.
+    pub fn shared_config(&self) -> Arc<RwLock<Config>> {
+        self.0.config.clone()
+    }
+
+    /// The settings.
+    pub fn config(&self) -> RwLockReadGuard<'_, Config> {
+        self.0.config.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the settings.
+    ///
+    /// # Errors
+    /// Those of `change`; what it had changed by then stays.
+    pub fn configure(&self, change: impl FnOnce(&mut Config) -> Result<()>) -> Result<()> {
+        change(&mut self.0.config.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The schema `name`, made if it is not there.
+    ///
+    /// # Errors
+    /// `InvalidName`; otherwise the database's.
+    pub fn schema(&self, name: &str) -> Result<Schema> {
+        let name = SchemaName::new(name)?;
+        if !self.schema_exists(&name)? {
+            self.write(Vec::new(), |connection| run_all(connection, &self.dialect().create_schema(&name)))?;
+        }
+        Ok(Schema::new(self.clone(), name))
+    }
+
+    /// The schema `name`, if it is there.
+    ///
+    /// # Errors
+    /// As [`Instance::schema`].
+    pub fn existing_schema(&self, name: &str) -> Result<Option<Schema>> {
+        let name = SchemaName::new(name)?;
+        Ok(self.schema_exists(&name)?.then(|| Schema::new(self.clone(), name)))
+    }
+
+    /// The names of all schemas.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn schemas(&self) -> Result<Vec<String>> {
+        let rows = self.query(&self.dialect().list_schemas())?;
+        Ok(rows.iter().filter_map(|row| row[0].as_str().map(str::to_owned)).collect())
+    }
+
+    /// The table of this name.
+    ///
+    /// # Errors
+    /// `MissingTable` if it is not there; otherwise the database's.
+    pub fn table(&self, name: &FullTableName) -> Result<Table> {
+        self.find_table(name)?
+            .ok_or_else(|| Error::new(ErrorKind::MissingTable, format!("the table `{name}` is not defined")))
+    }
+
+    pub(crate) fn find_table(&self, name: &FullTableName) -> Result<Option<Table>> {
+        self.heading(name)?.map(|heading| Table::new(self.clone(), name.clone(), heading)).transpose()
+    }
+
+    fn schema_exists(&self, name: &SchemaName) -> Result<bool> {
+        Ok(!self.query(&self.dialect().schema_exists(name))?.is_empty())
+    }
+
+    /// Registers a codec of one's own.
+    ///
+    /// # Errors
+    /// `InvalidRequest` if its name is taken.
+    pub fn register_codec(&self, codec: Arc<dyn Codec>) -> Result<()> {
+        self.0.codecs.write().unwrap_or_else(PoisonError::into_inner).register(codec)
+    }
+
+    /// Closes the connection of this thread; an open transaction is rolled back. The next use opens another.
+    pub fn close(&self) {
+        self.forget_transaction();
+        self.0.pool.close();
+    }
+
+    /// The store `name`, opened if it is not open yet; `""` is the default one.
+    ///
+    /// # Errors
+    /// `UnknownStore` or `InvalidConfig` from its settings, `Storage` if it cannot be reached.
+    pub fn store(&self, name: &str) -> Result<Arc<dyn Store>> {
+        let spec = self.config().store_spec(Some(name), false)?;
+        // A store whose settings have changed since is another store.
+        if let Some(open) = lock(&self.0.stores).get(&spec.name).filter(|open| open.spec == spec) {
+            return Ok(open.store.clone());
+        }
+        let store = open_store(&spec)?;
+        lock(&self.0.stores).insert(spec.name.clone(), OpenStore { spec, store: store.clone() });
+        Ok(store)
+    }
+
+    /// Uses `store` where the settings name a store of its name, instead of opening what they describe.
+    ///
+    /// # Errors
+    /// `UnknownStore` if the settings name no such store.
+    pub fn use_store(&self, store: Arc<dyn Store>) -> Result<()> {
+        let spec = self.config().store_spec(Some(store.name()), false)?;
+        lock(&self.0.stores).insert(spec.name.clone(), OpenStore { spec, store });
+        Ok(())
+    }
+
+    pub(crate) fn dialect(&self) -> &dyn Dialect {
+        &*self.0.dialect
+    }
+
+    pub(crate) fn transactions(&self) -> &Transactions {
+        &self.0.transactions
+    }
+
+    pub(crate) fn chain(&self, codec: &str) -> Result<Chain> {
+        let spec = TypeSpec::parse(codec)?;
+        let codecs = self.0.codecs.read().unwrap_or_else(PoisonError::into_inner).clone();
+        // The finder may run code of the user's: no lock is held then.
+        codecs.resolve_with(&spec, &|name| FINDER.get().map_or(Ok(None), |find| find(name)))
+    }
+
+    /// The core type under a codec type.
+    pub(crate) fn codec_core(&self, codec: &str) -> Result<CoreType> {
+        Ok(self.chain(codec)?.core_type().clone())
+    }
+
+    pub(crate) fn with_connection<T>(&self, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
+        self.0.pool.with(work)
+    }
+
+    pub(crate) fn query(&self, statement: &Statement) -> Result<Vec<StoredRow>> {
+        self.with_connection(|connection| connection.query(&statement.sql, &statement.parameters))
+    }
+
+    /// The heading of a table, read from the database once.
+    pub(crate) fn heading(&self, table: &FullTableName) -> Result<Option<Arc<Heading>>> {
+        if let Some(heading) = lock(&self.0.headings).get(table) {
+            return Ok(Some(heading.clone()));
+        }
+        let mut results = Vec::new();
+        for statement in self.dialect().heading_queries(table) {
+            results.push(self.query(&statement)?);
+            // The first one tells whether the table exists at all.
+            if results[0].is_empty() {
+                return Ok(None);
+            }
+        }
+        let heading = self.dialect().read_heading(table, &results, &|codec| self.codec_core(codec))?.map(Arc::new);
+        // Inside a transaction the table may yet vanish by a rollback.
+        if let Some(heading) = heading.as_ref().filter(|_| !self.in_transaction()) {
+            lock(&self.0.headings).insert(table.clone(), heading.clone());
+        }
+        Ok(heading)
+    }
+
+    pub(crate) fn forget_heading(&self, table: &FullTableName) {
+        lock(&self.0.headings).remove(table);
+    }
+}
+
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Instance({})", self.0.place)
+    }
+}
+
+/// Runs statements one after the other.
+pub(crate) fn run_all(connection: &mut dyn Connection, statements: &[Statement]) -> Result<()> {
+    for statement in statements {
+        connection.execute(&statement.sql, &statement.parameters)?;
+    }
+    Ok(())
+}
+
+/// What a panicking thread held is still sound: every change of these maps is one step.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn open_store(spec: &StoreSpec) -> Result<Arc<dyn Store>> {
+    match spec.protocol.as_str() {
+        "file" => Ok(Arc::new(FileStore::open(&spec.name, &spec.location)?)),
+        other => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("this version cannot open stores of protocol `{other}` yet"),
+        )
+        .with("store", &spec.name)
+        .with_hint("use a store of protocol `file`")),
+    }
+}
+
+fn unusable(folder: &Path, error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Storage, format!("cannot use the folder {} for an embedded project", folder.display()))
+        .with_hint("name another folder by `database.path` (environment variable `DJ_DATABASE_PATH`)")
+        .with_source(error)
+}

@@ -1,0 +1,121 @@
+//! An Object-Augmented Schema engine: relational tables that own large objects.
+//!
+//! The database keeps keys, relationships and small values; a store keeps arrays and other large
+//! objects; Lodestore keeps the two true to each other: a row is visible only when its objects are
+//! whole and durable.
+//!
+//! ```text
+//! Instance -- Schema -- Table --(restrict, join ...)--> Query --(fetch)--> Row
+//!    |                    ^                                                |
+//!  stores, codecs         +-- insert: check, encode, write objects, commit  +-- NpyRef: read a part
+//! ```
+//!
+//! A pipeline, from nothing:
+//!
+//! ```
+//! use lodestore::{Index, Instance, NdArray, NpyRef, Tier, row};
+//!
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let folder = folder.path();
+//! let lab = Instance::embedded(folder)?.schema("lab")?;
+//!
+//! // Declare: a table is a few lines of text.
+//! let session = lab.declare("Session", Tier::Manual, "
+//!     ## recordings of a day
+//!     session_id : int32
+//!     ---
+//!     subject : varchar(40)
+//!     trace : <npy@>            # lies in the store, as a file anyone can open
+//! ")?;
+//! let mean = lab.declare("Mean", Tier::Computed, "
+//!     -> Session
+//!     ---
+//!     mean : float64
+//! ")?;
+//!
+//! // Insert: all rows or none, after every value was checked.
+//! session.insert([
+//!     row! { "session_id" => 1, "subject" => "mouse 7", "trace" => NdArray::from_f64(&[1.0, 2.0, 6.0]) },
+//!     row! { "session_id" => 2, "subject" => "mouse 7", "trace" => NdArray::from_f64(&[0.5]) },
+//! ])?;
+//!
+//! // Restrict and fetch: arrays come as references, and are read part by part.
+//! let row = session.restrict("session_id = 1")?.fetch1()?;
+//! let trace = NpyRef::from_value(session.instance(), row.value("trace")?)?;
+//! assert_eq!(trace.shape(), [3]);
+//! let part = trace.slice(&[Index::Range { start: Some(1), stop: None, step: 1 }])?;
+//! assert_eq!(part.to_f64(), Some(vec![2.0, 6.0]));
+//!
+//! // Populate: one call for each key that is missing, each a transaction.
+//! let report = mean.populate(|key| {
+//!     let row = session.restrict(key)?.fetch1()?;
+//!     let values = NpyRef::from_value(session.instance(), row.value("trace")?)?.load()?.to_f64().unwrap_or_default();
+//!     mean.insert1(key.clone().with("mean", values.iter().sum::<f64>() / values.len() as f64))
+//! })?;
+//! assert_eq!(report.success_count, 2);
+//! assert_eq!(mean.restrict(&row! { "session_id" => 1 })?.fetch1()?.get("mean"), Some(&3.0.into()));
+//! # Ok::<(), lodestore::Error>(())
+//! ```
+//!
+//! Queries are restricted, projected, joined, extended, aggregated, united and limited ([`Query`], [`Universal`]); their
+//! rows come as [`Row`]s, as structures of one's own ([`Query::fetch_as`]), as typed [`Columns`], or in bounded memory as
+//! a [`Stream`].
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `arrow` | Arrow record batches of columns and streams, by `arrow-array` |
+//!
+//! Settings come from the environment, `.secrets/` and `datajoint.json`: see [`config`]. The formats
+//! of stored values are specified in `lodestore-codec`, the definition language and what becomes of
+//! it in the database in `lodestore-sql`.
+
+mod algebra;
+#[cfg(feature = "arrow")]
+pub mod arrow;
+mod attachments;
+mod columns;
+mod condition;
+pub mod config;
+mod current;
+mod fetch;
+mod filepath;
+mod insert;
+mod instance;
+mod local;
+mod npy;
+mod object;
+mod placement;
+mod populate;
+mod preview;
+mod query;
+mod reader;
+mod row;
+mod row_serde;
+mod schema;
+mod stream;
+mod table;
+mod transaction;
+
+pub use algebra::Universal;
+pub use columns::Columns;
+pub use condition::IntoCondition;
+pub use fetch::{FetchOptions, OnError};
+pub use insert::{Duplicates, InsertOptions};
+pub use instance::{Instance, set_codec_finder};
+pub use npy::NpyRef;
+pub use object::ObjectRef;
+pub use populate::{PopulateOptions, PopulateReport};
+pub use preview::PreviewOptions;
+pub use query::Query;
+pub use row::Row;
+pub use schema::{Resolve, Schema};
+pub use stream::Stream;
+pub use table::Table;
+
+pub use lodestore_codec as codec;
+pub use lodestore_codec::npy::Index;
+pub use lodestore_db::{Column, ColumnData, Strings, set_interrupt_check};
+pub use lodestore_objects as store;
+pub use lodestore_sql::definition::Reference as TableReference;
+pub use lodestore_sql::{Attribute, Condition, Heading, JoinKind, JoinOptions, Matching, Projection, Top, Unmatched};
+pub use lodestore_types::*;

@@ -1,0 +1,362 @@
+//! References to files and folders in a store: read in parts, listed, verified, downloaded.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lodestore_codec::hash::verify_checksum;
+use lodestore_codec::manifest::{Difference, Manifest};
+use lodestore_objects::Store;
+use lodestore_types::{Error, ErrorKind, Reference, Result, StorePath, Value};
+use rayon::prelude::*;
+use serde_json::Value as Json;
+
+use crate::Instance;
+use crate::local::{Scratch, ScratchFolder, failed};
+use crate::placement::{read_pieces, stored_checksum};
+use crate::reader::missing_object;
+
+/// A file or folder in a store: what `<object@>` and `<filepath@>` give back.
+///
+/// What the row tells of it is known for nothing. The store is opened when something is read, and
+/// nothing here ever changes what is stored.
+///
+/// ```
+/// # use lodestore::{Instance, ObjectRef, Tier, Value, row};
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let lab = Instance::embedded(folder.path().join("p"))?.schema("lab")?;
+/// # let scans = folder.path().join("scan.zarr");
+/// # std::fs::create_dir(&scans).unwrap();
+/// # std::fs::write(scans.join("0.0"), "abc").unwrap();
+/// let scan = lab.declare("Scan", Tier::Manual, "id : int32\n---\nframes : <object@>")?;
+/// scan.insert1(row! { "id" => 1, "frames" => scans.to_str() })?;
+/// let frames = ObjectRef::from_value(scan.instance(), scan.fetch1()?.value("frames")?)?;
+/// assert!(frames.is_folder() && frames.path().as_str().ends_with(".zarr"));
+/// assert_eq!(frames.read(Some("0.0"))?, "abc");
+/// frames.verify()?;
+/// # Ok::<(), lodestore::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ObjectRef {
+    instance: Instance,
+    reference: Reference,
+}
+
+impl ObjectRef {
+    /// The object that a reference of a row of `instance` stands for. Nothing is read.
+    pub fn open(instance: &Instance, reference: Reference) -> Self {
+        ObjectRef { instance: instance.clone(), reference }
+    }
+
+    /// Like [`ObjectRef::open`], for what a fetched row holds.
+    ///
+    /// # Errors
+    /// `InvalidType` if the value is no reference.
+    pub fn from_value(instance: &Instance, value: &Value) -> Result<Self> {
+        match value {
+            Value::Reference(reference) => Ok(ObjectRef::open(instance, reference.clone())),
+            other => Err(Error::new(ErrorKind::InvalidType, format!("{other} is no reference to an object"))),
+        }
+    }
+
+    /// The project that it belongs to.
+    pub fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    /// All that the row tells.
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// Where it lies in its store.
+    pub fn path(&self) -> &StorePath {
+        &self.reference.path
+    }
+
+    /// True for a folder.
+    pub fn is_folder(&self) -> bool {
+        self.reference.metadata.get("is_dir").and_then(Json::as_bool) == Some(true)
+    }
+
+    /// Its URL, or that of a file in it.
+    ///
+    /// # Errors
+    /// `UnknownStore`, `Storage` if the store cannot be opened; `InvalidName` for a path that leaves the folder.
+    pub fn url(&self, inner: Option<&str>) -> Result<String> {
+        Ok(self.store()?.url(Some(&self.at(inner)?)))
+    }
+
+    /// The file of this machine that holds it, if the store keeps files here; for reading only.
+    ///
+    /// # Errors
+    /// As [`ObjectRef::url`].
+    pub fn local_path(&self, inner: Option<&str>) -> Result<Option<PathBuf>> {
+        Ok(self.store()?.local_path(&self.at(inner)?))
+    }
+
+    /// The whole file, or a file of the folder.
+    ///
+    /// # Errors
+    /// `MissingObject`; `InvalidRequest` for a folder; `Storage`.
+    pub fn read(&self, inner: Option<&str>) -> Result<Bytes> {
+        if inner.is_none() && self.is_folder() {
+            return Err(self.locate(
+                Error::new(ErrorKind::InvalidRequest, "a folder cannot be read as one file")
+                    .with_hint("use `listdir()` or `walk()`, or name a file in it"),
+            ));
+        }
+        let path = self.at(inner)?;
+        self.store()?.get(&path)?.ok_or_else(|| missing_object(&self.reference.store, &path))
+    }
+
+    /// A part of the file, or of a file of the folder.
+    ///
+    /// # Errors
+    /// `MissingObject`; `Corrupt` if it ends before the range does; `Storage`.
+    pub fn read_range(&self, inner: Option<&str>, range: Range<u64>) -> Result<Bytes> {
+        let path = self.at(inner)?;
+        let parts = self.store()?.get_ranges(&path, std::slice::from_ref(&range))?;
+        let part = parts.and_then(|mut parts| parts.pop());
+        part.ok_or_else(|| missing_object(&self.reference.store, &path))
+    }
+
+    /// The size of the file as it is in the store, or of a file of the folder; `None` if it is not there.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn size_of(&self, inner: Option<&str>) -> Result<Option<u64>> {
+        self.store()?.size(&self.at(inner)?)
+    }
+
+    /// The files of the folder, or of a folder in it, by their paths in it, with their sizes.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for a file; `Storage`.
+    pub fn files(&self, inner: Option<&str>) -> Result<BTreeMap<String, u64>> {
+        if !self.is_folder() {
+            return Err(self.locate(
+                Error::new(ErrorKind::InvalidRequest, "a file cannot be listed").with_hint("use `read()` or `open()`"),
+            ));
+        }
+        self.listed(&self.at(inner)?)
+    }
+
+    /// True if the object, or something of that path in it, is in the store.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn exists(&self, inner: Option<&str>) -> Result<bool> {
+        let path = self.at(inner)?;
+        let store = self.store()?;
+        if store.size(&path)?.is_some() || store.list(Some(&path))?.next().transpose()?.is_some() {
+            return Ok(true);
+        }
+        // A folder without files has its manifest all the same.
+        Ok(inner.is_none() && self.is_folder() && store.size(&Manifest::path_for(&path)?)?.is_some())
+    }
+
+    /// Compares what is stored with what was: sizes and checksums, of every file.
+    ///
+    /// # Errors
+    /// `Corrupt`, with what is missing, damaged or too much; `Storage`.
+    pub fn verify(&self) -> Result<()> {
+        let store = self.store()?;
+        if self.is_folder() { self.verify_folder(&*store) } else { self.verify_file(&*store) }
+            .map_err(|error| self.locate(error))
+    }
+
+    fn verify_file(&self, store: &dyn Store) -> Result<()> {
+        let path = self.path();
+        let Some(found) = store.size(path)? else {
+            return Err(Error::new(ErrorKind::Corrupt, format!("file does not exist: `{path}`")));
+        };
+        if let Some(expected) = self.reference.size().filter(|expected| *expected != found) {
+            let message = format!("size mismatch for `{path}`: expected {expected}, got {found}");
+            return Err(Error::new(ErrorKind::Corrupt, message));
+        }
+        let Some(expected) = self.reference.metadata.get("checksum").and_then(Json::as_str) else { return Ok(()) };
+        let found = stored_checksum(store, path, found)?.unwrap_or_default();
+        verify_checksum(&found, expected)
+    }
+
+    fn verify_folder(&self, store: &dyn Store) -> Result<()> {
+        let found = self.listed(self.path())?;
+        let manifest = match store.get(&Manifest::path_for(self.path())?)? {
+            Some(bytes) => Manifest::parse(&bytes)?,
+            None => return self.verify_totals(&found),
+        };
+        let mut faults: Vec<String> = manifest
+            .compare(found.iter().map(|(path, size)| (path.as_str(), *size)))
+            .iter()
+            .map(Difference::to_string)
+            .collect();
+        let damaged = |entry: &lodestore_codec::manifest::Entry| -> Result<Option<String>> {
+            let (Some(expected), Some(size)) = (&entry.checksum, found.get(&entry.path)) else { return Ok(None) };
+            let path = self.path().join(&entry.path)?;
+            let sound = *size != entry.size || stored_checksum(store, &path, *size)?.as_ref() == Some(expected);
+            Ok((!sound).then(|| format!("checksum mismatch for `{}`", entry.path)))
+        };
+        let damaged = manifest.entries().par_iter().map(damaged).collect::<Result<Vec<_>>>()?;
+        faults.extend(damaged.into_iter().flatten());
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Corrupt, format!("folder verification failed: {}", faults.join("; "))))
+    }
+
+    /// Without a manifest, as other programs leave folders, there is only what the row counts.
+    fn verify_totals(&self, found: &BTreeMap<String, u64>) -> Result<()> {
+        let told = |key: &str| self.reference.metadata.get(key).and_then(Json::as_u64);
+        let found = [("item_count", found.len() as u64), ("size", found.values().sum())];
+        for (key, found) in found {
+            if let Some(expected) = told(key).filter(|expected| *expected != found) {
+                let message = format!("folder verification failed: `{key}` is {found}, its row says {expected}");
+                return Err(Error::new(ErrorKind::Corrupt, message));
+            }
+        }
+        if found[0].1 == 0 && told("item_count").is_none() {
+            return Err(Error::new(ErrorKind::Corrupt, format!("folder does not exist: `{}`", self.path())));
+        }
+        Ok(())
+    }
+
+    /// Copies the object, or a part of a folder, out of the store; gives the path that holds it.
+    ///
+    /// A file goes to `destination`, or into it if that is a folder. The content of a folder goes to
+    /// `destination`; if something else is there already, into a folder of the object's own name in
+    /// it. What was downloaded before is replaced in one step: nobody sees half of it.
+    ///
+    /// # Errors
+    /// `MissingObject`, `Corrupt` if the object is not what its row says; `Storage`.
+    pub fn download(&self, destination: &Path, inner: Option<&str>) -> Result<PathBuf> {
+        let path = self.at(inner)?;
+        let store = self.store()?;
+        match store.size(&path)? {
+            Some(size) => self.download_file(&*store, &path, size, destination, inner.is_none()),
+            None if self.is_folder() => self.download_folder(&*store, &path, destination),
+            None => Err(missing_object(store.name(), &path)),
+        }
+    }
+
+    fn download_file(
+        &self,
+        store: &dyn Store,
+        path: &StorePath,
+        size: u64,
+        destination: &Path,
+        whole: bool,
+    ) -> Result<PathBuf> {
+        let target = if destination.is_dir() { destination.join(path.file_name()) } else { destination.to_owned() };
+        let folder = folder_of(&target)?;
+        let mut scratch = Scratch::new(&folder)?;
+        let expected = self.reference.metadata.get("checksum").and_then(Json::as_str).filter(|_| whole);
+        copy(store, path, size, expected, &mut scratch)?;
+        scratch.replace(&target)?;
+        Ok(target)
+    }
+
+    fn download_folder(&self, store: &dyn Store, path: &StorePath, destination: &Path) -> Result<PathBuf> {
+        let files = self.listed(path)?;
+        if files.is_empty() && !self.exists(None)? {
+            return Err(missing_object(store.name(), path));
+        }
+        let target =
+            if holds_only(destination, &files) { destination.to_owned() } else { destination.join(path.file_name()) };
+        let scratch = ScratchFolder::new(&folder_of(&target)?)?;
+        files.par_iter().try_for_each(|(inner, size)| {
+            let file = scratch.0.join(inner);
+            let folder = folder_of(&file)?;
+            let mut part = Scratch::new(&folder)?;
+            copy(store, &path.join(inner)?, *size, None, &mut part)?;
+            part.replace(&file)
+        })?;
+        scratch.replace(&target)?;
+        Ok(target)
+    }
+
+    /// The files in a folder of the store, by their paths in it.
+    fn listed(&self, folder: &StorePath) -> Result<BTreeMap<String, u64>> {
+        let store = self.store()?;
+        let mut files = BTreeMap::new();
+        for entry in store.list(Some(folder))? {
+            let entry = entry?;
+            if let Some(inner) =
+                entry.path.as_str().strip_prefix(folder.as_str()).and_then(|rest| rest.strip_prefix('/'))
+            {
+                files.insert(inner.to_owned(), entry.size);
+            }
+        }
+        Ok(files)
+    }
+
+    /// The path of something in the object: never outside it.
+    fn at(&self, inner: Option<&str>) -> Result<StorePath> {
+        match inner.map(|inner| inner.trim_end_matches('/')).filter(|inner| !inner.is_empty()) {
+            None => Ok(self.path().clone()),
+            Some(inner) if self.is_folder() => self.path().join(inner),
+            Some(_) => Err(self.locate(Error::new(ErrorKind::InvalidRequest, "a file has no files in it"))),
+        }
+    }
+
+    fn store(&self) -> Result<Arc<dyn Store>> {
+        self.instance.store(&self.reference.store)
+    }
+
+    fn locate(&self, error: Error) -> Error {
+        error.with("store", &self.reference.store).with("path", self.path())
+    }
+}
+
+/// Copies an object into a file, and checks it if its checksum is known.
+fn copy(store: &dyn Store, path: &StorePath, size: u64, expected: Option<&str>, to: &mut Scratch) -> Result<()> {
+    let mut checksummer = lodestore_codec::hash::Checksummer::default();
+    let there = read_pieces(store, path, 0..size, &mut |piece| {
+        if expected.is_some() {
+            checksummer.update(piece);
+        }
+        to.write(piece)
+    })?;
+    if !there {
+        return Err(missing_object(store.name(), path));
+    }
+    let checked = expected.map_or(Ok(()), |expected| verify_checksum(&checksummer.finish(), expected));
+    checked.map_err(|error| error.with("store", store.name()).with("path", path))
+}
+
+/// The folder of a file that is to be written, made if it is missing.
+fn folder_of(target: &Path) -> Result<PathBuf> {
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    fs::create_dir_all(&folder).map_err(|cause| failed("create the folder", &folder, cause))?;
+    Ok(folder)
+}
+
+/// True if nothing is at `folder`, or a folder of none but these files: an earlier download.
+fn holds_only(folder: &Path, files: &BTreeMap<String, u64>) -> bool {
+    fn look(folder: &Path, within: &str, files: &BTreeMap<String, u64>) -> std::io::Result<bool> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { return Ok(false) };
+            let inner = if within.is_empty() { name } else { format!("{within}/{name}") };
+            let known = if entry.file_type()?.is_dir() {
+                look(&entry.path(), &inner, files)?
+            } else {
+                files.contains_key(&inner)
+            };
+            if !known {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+    match fs::symlink_metadata(folder) {
+        Err(_) => true,
+        Ok(found) => found.is_dir() && look(folder, "", files).unwrap_or(false),
+    }
+}

@@ -1,0 +1,249 @@
+//! Giving objects their place in a store, and writing them there.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use lodestore_codec::hash::{Checksummer, checksum, hash_and_checksum};
+use lodestore_codec::manifest::{Entry, Manifest};
+use lodestore_codec::object::timestamp;
+use lodestore_codec::path::{ObjectPlace, PartitionPattern, hash_path, new_token, object_path};
+use lodestore_codec::{Addressing, Chain, Context, NewFolder, NewObject, Placed, PlacedFolder};
+use lodestore_objects::{Put, PutMode, PutOutcome, Store, put_all};
+use lodestore_types::{Error, ErrorKind, FullTableName, Payload, Result, StorePath, TableName, Timestamp, Value};
+use rayon::prelude::*;
+use serde_json::Value as Json;
+
+use crate::config::StoreSpec;
+use crate::transaction::Fresh;
+
+/// So much of an object is read at a time, where it is compared with what it should be.
+pub(crate) const PIECE: u64 = 8 << 20;
+/// An object that must be fetched over a network is compared in full only up to this size.
+const CHEAP: u64 = 1 << 20;
+
+/// A store with its settings.
+pub(crate) struct Target {
+    pub(crate) spec: StoreSpec,
+    pub(crate) store: Arc<dyn Store>,
+}
+
+/// Objects with their places, ready to be written, and what their row will say of them.
+pub(crate) struct Upload {
+    store: Arc<dyn Store>,
+    objects: Vec<Part>,
+    /// Written when all others are: with it a folder is complete.
+    last: Option<Part>,
+    shared: bool,
+    column: Value,
+}
+
+struct Part {
+    path: StorePath,
+    payload: Payload,
+    checksum: String,
+}
+
+/// The path of a new object of one row, which no other object has.
+///
+/// # Errors
+/// `InvalidName`, `InvalidValue` if schema, key and settings make no path.
+pub(crate) fn fresh_path(
+    spec: &StoreSpec,
+    schema: &str,
+    table: &TableName,
+    context: &Context,
+    extension: &str,
+) -> Result<StorePath> {
+    let partition = spec.partition_pattern.as_deref().map(PartitionPattern::parse).transpose()?;
+    object_path(&ObjectPlace {
+        prefix: &spec.schema_prefix,
+        partition: partition.as_ref(),
+        schema,
+        table,
+        key: &context.key,
+        attribute: &context.attribute,
+        token: &new_token(spec.token_length),
+        extension,
+    })
+}
+
+/// Chooses the place of an object. Nothing is written; a file is read once, for its checksum.
+///
+/// # Errors
+/// `InvalidName` if schema, key and settings make no path; `Storage` if a file cannot be read.
+pub(crate) fn place(
+    target: &Target,
+    table: &FullTableName,
+    context: &Context,
+    chain: &Chain,
+    object: NewObject,
+) -> Result<Upload> {
+    let Target { spec, store } = target;
+    let (path, hash, checksum) = match &object.addressing {
+        Addressing::Hash => {
+            let (hash, checksum) = hash_and_checksum(&object.payload)?;
+            let path = hash_path(&spec.hash_prefix, table.schema.as_str(), &spec.subfolding, &hash)?;
+            (path, Some(hash), checksum)
+        }
+        Addressing::Schema { extension } => {
+            let path = fresh_path(spec, table.schema.as_str(), &table.table, context, extension)?;
+            (path, None, checksum(&object.payload)?)
+        }
+    };
+    let placed = Placed {
+        schema: table.schema.to_string(),
+        store: spec.name.clone(),
+        path: path.clone(),
+        size: object.payload.size(),
+        checksum: checksum.clone(),
+        hash,
+    };
+    let column = Value::Json(Json::Object(chain.column(&object, &placed)));
+    let shared = object.addressing == Addressing::Hash;
+    let objects = vec![Part { path, payload: object.payload, checksum }];
+    Ok(Upload { store: store.clone(), objects, last: None, shared, column })
+}
+
+/// Like [`place`], for a folder and the manifest beside it.
+///
+/// # Errors
+/// As [`place`].
+pub(crate) fn place_folder(
+    target: &Target,
+    table: &FullTableName,
+    context: &Context,
+    chain: &Chain,
+    folder: NewFolder,
+) -> Result<Upload> {
+    let Target { spec, store } = target;
+    let path = fresh_path(spec, table.schema.as_str(), &table.table, context, &folder.extension)?;
+    let part = |(inner, payload): &(String, Payload)| {
+        let checksum = checksum(payload)?;
+        Ok(Part { path: path.join(inner)?, payload: payload.clone(), checksum })
+    };
+    let objects = folder.files.par_iter().map(part).collect::<Result<Vec<_>>>()?;
+    let entry = |((inner, payload), part): (&(String, Payload), &Part)| Entry {
+        path: inner.clone(),
+        size: payload.size(),
+        checksum: Some(part.checksum.clone()),
+    };
+    let entries = folder.files.iter().zip(&objects).map(entry).collect();
+    let manifest = Manifest::new(entries, timestamp(Timestamp::now()))?;
+    let placed = PlacedFolder {
+        store: spec.name.clone(),
+        path: path.clone(),
+        size: manifest.total_size(),
+        item_count: manifest.entries().len() as u64,
+    };
+    let column = Value::Json(Json::Object(chain.folder_column(&folder, &placed)));
+    let payload = Payload::from(manifest.to_bytes());
+    let last = Part { path: Manifest::path_for(&path)?, checksum: checksum(&payload)?, payload };
+    Ok(Upload { store: store.clone(), objects, last: Some(last), shared: false, column })
+}
+
+/// Writes objects, many at once, and gives what each row is to say, in order.
+///
+/// `fresh` gathers the objects under paths of their own, also when it fails midway: they are the
+/// caller's to remove if their rows do not come to be.
+///
+/// # Errors
+/// `Storage`; some of the objects may then have been written.
+pub(crate) fn write_all(uploads: Vec<Upload>, fresh: &mut Vec<Fresh>) -> Result<Vec<Value>> {
+    let mut columns = Vec::with_capacity(uploads.len());
+    let mut met = HashSet::new();
+    let mut first = Vec::new();
+    let mut then = Vec::new();
+    for upload in uploads {
+        columns.push(upload.column);
+        let parts = upload.objects.into_iter().map(|part| (false, part));
+        for (is_last, part) in parts.chain(upload.last.map(|part| (true, part))) {
+            if upload.shared && !met.insert((upload.store.name().to_owned(), part.path.clone())) {
+                continue;
+            }
+            if !upload.shared {
+                fresh.push(Fresh::object(upload.store.clone(), part.path.clone()));
+            }
+            let checksum = upload.shared.then_some(part.checksum);
+            let put =
+                Put { store: upload.store.clone(), path: part.path, payload: part.payload.0, mode: PutMode::Create };
+            if is_last { &mut then } else { &mut first }.push((checksum, put));
+        }
+    }
+    write(first)?;
+    write(then)?;
+    Ok(columns)
+}
+
+/// Writes objects; those with a checksum may be there already.
+fn write(objects: Vec<(Option<String>, Put)>) -> Result<()> {
+    let (shared, puts): (Vec<Option<String>>, Vec<Put>) = objects.into_iter().unzip();
+    let outcomes = put_all(&puts)?;
+    for ((shared, put), outcome) in shared.into_iter().zip(&puts).zip(outcomes) {
+        if outcome == PutOutcome::AlreadyThere {
+            match shared {
+                Some(checksum) => rely_on(put, &checksum)?,
+                None => return Err(taken(put)),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Relies on an object of the same hash that is there already, or replaces it if it is not whole:
+/// its size always counts, and its content where that costs little.
+fn rely_on(put: &Put, expected: &str) -> Result<()> {
+    let size: u64 = put.payload.iter().map(lodestore_types::Segment::size).sum();
+    let near = size <= CHEAP || put.store.local_path(&put.path).is_some();
+    let whole = put.store.size(&put.path)? == Some(size)
+        && (!near || stored_checksum(&*put.store, &put.path, size)?.is_some_and(|found| found == expected));
+    if !whole {
+        put.store.put(&put.path, &put.payload, PutMode::Replace)?;
+    }
+    Ok(())
+}
+
+/// The checksum of an object in its store, read piece by piece; `None` if it is not there or ends early.
+pub(crate) fn stored_checksum(store: &dyn Store, path: &StorePath, size: u64) -> Result<Option<String>> {
+    let mut checksummer = Checksummer::default();
+    let found = read_pieces(store, path, 0..size, &mut |piece| {
+        checksummer.update(piece);
+        Ok(())
+    });
+    match found {
+        Ok(true) => Ok(Some(checksummer.finish())),
+        Ok(false) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives a stretch of an object piece by piece; false if the object is not there.
+///
+/// # Errors
+/// Those of the store and of `piece`; `Corrupt` if the object ends before the stretch does.
+pub(crate) fn read_pieces(
+    store: &dyn Store,
+    path: &StorePath,
+    range: std::ops::Range<u64>,
+    piece: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<bool> {
+    let mut at = range.start;
+    loop {
+        let end = range.end.min(at + PIECE);
+        let Some(parts) = store.get_ranges(path, std::slice::from_ref(&(at..end)))? else { return Ok(false) };
+        for part in &parts {
+            piece(part)?;
+        }
+        at = end;
+        if at >= range.end {
+            return Ok(true);
+        }
+    }
+}
+
+fn taken(put: &Put) -> Error {
+    Error::new(ErrorKind::Storage, "the path of a new object is taken by another")
+        .with("store", put.store.name())
+        .with("path", &put.path)
+        .with_hint("insert again: it will get another path; a greater `token_length` makes this rarer")
+}

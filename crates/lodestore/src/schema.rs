@@ -1,0 +1,181 @@
+//! Schemas: tables under one name, and how a table comes to be.
+
+use std::fmt;
+use std::sync::Arc;
+
+use lodestore_sql::definition::Reference;
+use lodestore_sql::{DeclareOptions, Definition, Resolver, declare};
+use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Tier, nearest};
+
+use crate::instance::run_all;
+use crate::{Instance, Table};
+
+/// A schema of a database.
+#[derive(Clone)]
+pub struct Schema {
+    instance: Instance,
+    name: SchemaName,
+}
+
+/// Finds the table that a definition refers to.
+pub type Resolve<'a> = dyn Fn(&Reference) -> Result<FullTableName> + 'a;
+
+impl Schema {
+    pub(crate) fn new(instance: Instance, name: SchemaName) -> Self {
+        Schema { instance, name }
+    }
+
+    /// The project it belongs to.
+    pub fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// Makes the table of a class, unless it is there already; then nothing is compared or changed.
+    ///
+    /// A definition refers to tables of this schema by their class names, to others as `schema.Class`.
+    ///
+    /// # Errors
+    /// `InvalidDefinition`, `InvalidName`, `UnknownCodec`, `UnknownStore`, `MissingTable` for what
+    /// the definition gets wrong, all before anything is made.
+    pub fn declare(&self, class_name: &str, tier: Tier, definition: &str) -> Result<Table> {
+        let table = TableName::from_class(class_name, tier)?;
+        self.declare_resolving(&table, definition, &|reference| self.resolve(&reference.path, None))
+    }
+
+    /// Makes a part of `master`, whose definition can refer to it as `master`.
+    ///
+    /// # Errors
+    /// As [`Schema::declare`].
+    pub fn declare_part(&self, master: &Table, class_name: &str, definition: &str) -> Result<Table> {
+        let table = master.name().table.part(class_name)?;
+        self.declare_resolving(&table, definition, &|reference| self.resolve(&reference.path, Some(master.name())))
+    }
+
+    /// Like [`Schema::declare`], for callers who know better what a definition refers to.
+    ///
+    /// # Errors
+    /// As [`Schema::declare`], and those of `resolve`.
+    pub fn declare_resolving(&self, table: &TableName, definition: &str, resolve: &Resolve<'_>) -> Result<Table> {
+        let name = FullTableName { schema: self.name.clone(), table: table.clone() };
+        if let Some(heading) = self.instance.heading(&name)? {
+            return Table::new(self.instance.clone(), name, heading);
+        }
+        let in_table = |error: Error| error.with("table", &name);
+        if self.instance.in_transaction() {
+            return Err(in_table(
+                Error::new(ErrorKind::InvalidRequest, "a table cannot be declared inside a transaction")
+                    .with_hint("declare all tables before the transaction (or `populate`) begins"),
+            ));
+        }
+        let tier = table.tier().unwrap_or(Tier::Manual);
+        let definition = Definition::parse(definition).map_err(in_table)?;
+        let resolver =
+            Resolver { codec: &|codec| self.check_codec(codec), parent: &|reference| self.parent(resolve, reference) };
+        let options = DeclareOptions {
+            job_metadata: self.instance.config().get_bool("jobs.add_job_metadata"),
+            provenance: self.instance.config().get_bool("provenance.capture"),
+        };
+        let declaration = declare(&definition, &name, tier, options, &resolver).map_err(in_table)?;
+        let statements = self.instance.dialect().declare(&declaration).map_err(in_table)?;
+        let exists = self.instance.dialect().table_exists(&name);
+        self.instance
+            .write(Vec::new(), |connection| {
+                // Another process may have made it since we looked.
+                if connection.query(&exists.sql, &exists.parameters)?.is_empty() {
+                    run_all(connection, &statements)?;
+                }
+                Ok(())
+            })
+            .map_err(in_table)?;
+        self.instance.forget_heading(&name);
+        let table = self
+            .instance
+            .find_table(&name)?
+            .ok_or_else(|| in_table(Error::new(ErrorKind::Internal, "the table was made and is not there")))?;
+        Ok(table.with_warnings(declaration.warnings))
+    }
+
+    /// The core type under a codec type whose store, if it has one, is configured.
+    fn check_codec(&self, codec: &str) -> Result<CoreType> {
+        let chain = self.instance.chain(codec)?;
+        if let Some(store) = chain.store() {
+            self.instance.config().store_spec(Some(store), false)?;
+        }
+        Ok(chain.core_type().clone())
+    }
+
+    fn parent(&self, resolve: &Resolve<'_>, reference: &Reference) -> Result<Arc<lodestore_sql::Heading>> {
+        let name = resolve(reference)?;
+        Ok(self.instance.table(&name)?.heading().clone())
+    }
+
+    /// The table of a class name, or of the name in the database; `None` if it is not there.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn table(&self, name: &str) -> Result<Option<Table>> {
+        match self.find(name)? {
+            Some(table) => self.existing(&table).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The table of this name in the database.
+    ///
+    /// # Errors
+    /// `MissingTable` if it is not there; otherwise the database's.
+    pub fn existing(&self, table: &TableName) -> Result<Table> {
+        self.instance.table(&FullTableName { schema: self.name.clone(), table: table.clone() })
+    }
+
+    /// The names of its tables in the database, in the order in which they were made.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn tables(&self) -> Result<Vec<TableName>> {
+        let rows = self.instance.query(&self.instance.dialect().list_tables(&self.name))?;
+        rows.iter().filter_map(|row| row[0].as_str()).map(TableName::existing).collect()
+    }
+
+    fn find(&self, name: &str) -> Result<Option<TableName>> {
+        Ok(self.tables()?.into_iter().find(|table| table.as_str() == name || table.to_class() == name))
+    }
+
+    /// The table that a definition calls `path`: a class of this schema, `schema.Class` of another,
+    /// or, in a part's definition, the master.
+    ///
+    /// # Errors
+    /// `MissingTable` if there is none, with the nearest name as a hint.
+    pub fn resolve(&self, path: &str, master: Option<&FullTableName>) -> Result<FullTableName> {
+        if let Some(master) = master.filter(|master| path == "master" || path == master.table.to_class()) {
+            return Ok(master.clone());
+        }
+        if let Some(table) = self.find(path)? {
+            return Ok(FullTableName { schema: self.name.clone(), table });
+        }
+        if let Some((schema, rest)) = path.split_once('.')
+            && let Some(schema) = self.instance.existing_schema(schema)?
+            && let Some(table) = schema.find(rest)?
+        {
+            return Ok(FullTableName { schema: schema.name, table });
+        }
+        let tables: Vec<String> = self.tables()?.iter().map(TableName::to_class).collect();
+        let error =
+            Error::new(ErrorKind::MissingTable, format!("foreign key reference `{path}` could not be resolved"));
+        Err(match nearest(path, tables.iter().map(String::as_str)) {
+            Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+            None => error.with_hint("declare the parent first; name a table of another schema as `schema.Class`"),
+        })
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Schema({})", self.name)
+    }
+}

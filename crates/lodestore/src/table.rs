@@ -1,0 +1,126 @@
+//! Tables: where rows go in. What comes out is a [`Query`].
+
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use lodestore_sql::{Expression, Heading};
+use lodestore_types::{ErrorKind, FullTableName, Result, Tier};
+
+use crate::insert::{InsertOptions, insert};
+use crate::{Instance, Query, Row};
+
+/// A table of a database, which is also the [`Query`] for all its rows.
+#[derive(Clone)]
+pub struct Table {
+    name: FullTableName,
+    rows: Query,
+    warnings: Vec<String>,
+}
+
+impl Table {
+    pub(crate) fn new(instance: Instance, name: FullTableName, heading: Arc<Heading>) -> Result<Self> {
+        Ok(Table { name, rows: Query::new(instance, Expression::table(heading)?), warnings: Vec::new() })
+    }
+
+    pub(crate) fn with_warnings(mut self, warnings: Vec<String>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+
+    /// Its full name.
+    pub fn name(&self) -> &FullTableName {
+        &self.name
+    }
+
+    /// Its full name as the database's SQL has it.
+    pub fn quoted_name(&self) -> String {
+        self.instance().dialect().table(&self.name)
+    }
+
+    /// What its declaration left to say, though it is no error.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Its tier, if its name tells one.
+    pub fn tier(&self) -> Option<Tier> {
+        self.name.table.tier()
+    }
+
+    /// The attributes whose codec takes objects of another language as they are.
+    ///
+    /// # Errors
+    /// Those of a codec that cannot be resolved, except that it is not known.
+    pub fn foreign_attributes(&self) -> Result<HashSet<String>> {
+        let mut foreign = HashSet::new();
+        for attribute in self.heading().visible() {
+            let Some(codec) = attribute.kind.codec.as_deref() else { continue };
+            match self.instance().chain(codec) {
+                Ok(chain) if chain.codecs()[0].takes_foreign() => {
+                    foreign.insert(attribute.name.clone());
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::UnknownCodec => {}
+                Err(error) => return Err(error.with("attribute", &attribute.name)),
+            }
+        }
+        Ok(foreign)
+    }
+
+    /// The definition that would make this table again, as the database tells it. `name_of` says what the tables it
+    /// refers to are called; without an answer it is their full names.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn describe(&self, name_of: &dyn Fn(&FullTableName) -> Option<String>) -> Result<String> {
+        let dialect = self.instance().dialect();
+        let edges = dialect.read_dependencies(&self.instance().query(&dialect.dependencies())?)?;
+        let keys: Vec<_> = edges.into_iter().filter(|edge| edge.child == self.name).map(|edge| edge.key).collect();
+        Ok(self.heading().describe(&keys, name_of))
+    }
+
+    /// Inserts one row.
+    ///
+    /// # Errors
+    /// As [`Table::insert`].
+    pub fn insert1(&self, row: Row) -> Result<()> {
+        self.insert([row]).map(drop)
+    }
+
+    /// Inserts rows: all of them or none. Gives their number.
+    ///
+    /// Every value is checked before anything is written. Objects are written before the rows
+    /// that name them; if the rows then do not go in, objects under paths of their own are removed
+    /// again, while hash-addressed ones stay and are found by whoever stores the same content.
+    ///
+    /// # Errors
+    /// `UnknownAttribute`, `MissingAttribute`, `InvalidType`, `InvalidValue` before anything is
+    /// written; `Duplicate` and `Integrity` from the database; `Storage` from a store.
+    pub fn insert(&self, rows: impl IntoIterator<Item = Row>) -> Result<u64> {
+        self.insert_opts(rows, InsertOptions::default())
+    }
+
+    /// Like [`Table::insert`], with options.
+    ///
+    /// # Errors
+    /// As [`Table::insert`].
+    pub fn insert_opts(&self, rows: impl IntoIterator<Item = Row>, options: InsertOptions) -> Result<u64> {
+        insert(self, rows.into_iter().collect(), options).map_err(|error| error.with("table", &self.name))
+    }
+}
+
+impl Deref for Table {
+    type Target = Query;
+
+    fn deref(&self) -> &Query {
+        &self.rows
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Table({})", self.name)
+    }
+}

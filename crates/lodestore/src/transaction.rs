@@ -1,0 +1,219 @@
+//! Transactions, and what becomes of objects when one is rolled back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
+
+use lodestore_codec::manifest::Manifest;
+use lodestore_db::Connection;
+use lodestore_objects::Store;
+use lodestore_types::{Error, ErrorKind, Result, StorePath};
+
+use crate::Instance;
+
+/// What this program wrote under a path of its own, which no committed row names yet.
+pub(crate) struct Fresh {
+    store: Arc<dyn Store>,
+    path: StorePath,
+    /// True if it may also be a folder with a manifest: whoever wrote it did not tell.
+    tree: bool,
+}
+
+impl Fresh {
+    /// One object.
+    pub(crate) fn object(store: Arc<dyn Store>, path: StorePath) -> Self {
+        Fresh { store, path, tree: false }
+    }
+
+    /// Whatever lies at `path` and below, and the manifest beside it.
+    pub(crate) fn tree(store: Arc<dyn Store>, path: StorePath) -> Self {
+        Fresh { store, path, tree: true }
+    }
+
+    fn remove(&self) -> Result<()> {
+        self.store.delete(&self.path)?;
+        if self.tree {
+            let inside = self.store.list(Some(&self.path))?.collect::<Result<Vec<_>>>()?;
+            for entry in inside {
+                self.store.delete(&entry.path)?;
+            }
+            self.store.delete(&Manifest::path_for(&self.path)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The transactions that are open, by thread.
+#[derive(Default)]
+pub(crate) struct Transactions(Mutex<HashMap<ThreadId, Open>>);
+
+struct Open {
+    /// False until the first write of a transaction that waits for one.
+    begun: bool,
+    /// What to remove if it is rolled back.
+    fresh: Vec<Fresh>,
+}
+
+impl Transactions {
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<ThreadId, Open>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+}
+
+impl Instance {
+    /// Runs `work` in a transaction: all that it writes becomes visible at once when it returns,
+    /// or nothing of it if it fails.
+    ///
+    /// Rows that were inserted and rolled back leave no schema-addressed object behind;
+    /// hash-addressed ones stay in the store and are found again by whoever stores the same content.
+    ///
+    /// # Errors
+    /// Those of `work`; `InvalidRequest` if this thread has a transaction open.
+    pub fn transaction<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.begin()?;
+        self.finish(work)
+    }
+
+    /// Like [`Instance::transaction`], but the database is locked for writing only from the first
+    /// write on: what `work` reads before, it reads as it stands at that moment.
+    pub(crate) fn transaction_from_first_write<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.start(false)?;
+        self.finish(work)
+    }
+
+    fn finish<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        // A panic must not leave the transaction open either.
+        struct Guard<'a>(&'a Instance, bool);
+        impl Drop for Guard<'_> {
+            fn drop(&mut self) {
+                if !self.1 {
+                    let _ = self.0.rollback();
+                }
+            }
+        }
+        let mut guard = Guard(self, false);
+        let value = work()?;
+        guard.1 = true;
+        self.commit()?;
+        Ok(value)
+    }
+
+    /// Begins a transaction on this thread.
+    ///
+    /// # Errors
+    /// `InvalidRequest` if one is open.
+    pub fn begin(&self) -> Result<()> {
+        self.start(true)
+    }
+
+    /// Makes all since [`Instance::begin`] visible at once.
+    ///
+    /// # Errors
+    /// `InvalidRequest` without a transaction; otherwise the database's, and then it is rolled back.
+    pub fn commit(&self) -> Result<()> {
+        let open =
+            self.take().ok_or_else(|| Error::new(ErrorKind::InvalidRequest, "there is no transaction to commit"))?;
+        if !open.begun {
+            return Ok(());
+        }
+        // The objects stay even if this fails: a commit whose answer got lost may have happened.
+        self.with_connection(|connection| connection.commit())
+    }
+
+    /// Forgets all since [`Instance::begin`], and removes the objects written for it under paths
+    /// of their own; nothing happens without a transaction.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn rollback(&self) -> Result<()> {
+        let Some(open) = self.take() else { return Ok(()) };
+        if open.begun {
+            self.with_connection(|connection| connection.rollback())?;
+        }
+        remove_fresh(&open.fresh);
+        Ok(())
+    }
+
+    /// True while this thread has a transaction open.
+    pub fn in_transaction(&self) -> bool {
+        self.transactions().with(|open| open.contains_key(&thread::current().id()))
+    }
+
+    fn start(&self, begin: bool) -> Result<()> {
+        if self.in_transaction() {
+            return Err(Error::new(ErrorKind::InvalidRequest, "a transaction is open already")
+                .with_hint("transactions do not nest: end the first one, or do all the work in it"));
+        }
+        if begin {
+            self.with_connection(|connection| connection.begin())?;
+        }
+        let open = Open { begun: begin, fresh: Vec::new() };
+        self.transactions().with(|all| all.insert(thread::current().id(), open));
+        Ok(())
+    }
+
+    fn take(&self) -> Option<Open> {
+        self.transactions().with(|open| open.remove(&thread::current().id()))
+    }
+
+    /// Forgets the transaction of a connection that is about to be closed.
+    pub(crate) fn forget_transaction(&self) {
+        if let Some(open) = self.take() {
+            remove_fresh(&open.fresh);
+        }
+    }
+
+    /// Runs `work` in this thread's transaction, or else in one of its own; either way it happens
+    /// whole or not at all. `fresh` are the objects written for it: they go when it does.
+    pub(crate) fn write<T>(&self, fresh: Vec<Fresh>, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
+        if !self.in_transaction() {
+            return match self.begin() {
+                Ok(()) => self.finish(|| self.write(fresh, work)),
+                Err(error) => {
+                    remove_fresh(&fresh);
+                    Err(error)
+                }
+            };
+        }
+        let outcome = self.ensure_begun().and_then(|()| {
+            self.with_connection(|connection| {
+                connection.execute("SAVEPOINT lodestore", &[])?;
+                let outcome = work(connection);
+                if outcome.is_err() {
+                    connection.execute("ROLLBACK TO SAVEPOINT lodestore", &[])?;
+                }
+                connection.execute("RELEASE SAVEPOINT lodestore", &[])?;
+                outcome
+            })
+        });
+        match outcome {
+            Ok(value) => {
+                self.with_open(|open| open.fresh.extend(fresh));
+                Ok(value)
+            }
+            Err(error) => {
+                remove_fresh(&fresh);
+                Err(error)
+            }
+        }
+    }
+
+    fn ensure_begun(&self) -> Result<()> {
+        if self.with_open(|open| open.begun) != Some(true) {
+            self.with_connection(|connection| connection.begin())?;
+            self.with_open(|open| open.begun = true);
+        }
+        Ok(())
+    }
+
+    fn with_open<T>(&self, work: impl FnOnce(&mut Open) -> T) -> Option<T> {
+        self.transactions().with(|all| all.get_mut(&thread::current().id()).map(work))
+    }
+}
+
+/// Removes objects that no row names. What cannot be removed is left to the next collection.
+pub(crate) fn remove_fresh(fresh: &[Fresh]) {
+    for fresh in fresh {
+        let _ = fresh.remove();
+    }
+}

@@ -1,0 +1,49 @@
+//! The whole line, from definitions to objects, on a real database and a real folder.
+
+mod arrays;
+#[cfg(feature = "arrow")]
+mod arrow;
+mod declare;
+mod insert;
+mod objects;
+mod populate;
+mod query;
+mod transactions;
+
+use std::sync::Arc;
+
+use lodestore::{Instance, Schema};
+use lodestore_objects::testing::CountingStore;
+use lodestore_objects::{FileStore, Store};
+
+/// A project of its own in a temporary folder.
+struct Project {
+    folder: tempfile::TempDir,
+    instance: Instance,
+    lab: Schema,
+}
+
+impl Project {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let instance = Instance::embedded(folder.path()).unwrap();
+        let lab = instance.schema("lab").unwrap();
+        Project { folder, instance, lab }
+    }
+
+    /// The paths of all objects in its store.
+    fn objects(&self) -> Vec<String> {
+        let store = self.instance.store("").unwrap();
+        let mut paths: Vec<String> = store.list(None).unwrap().map(|entry| entry.unwrap().path.to_string()).collect();
+        paths.sort();
+        paths
+    }
+
+    /// Counts what is read from its store from now on.
+    fn count_reads(&self) -> Arc<CountingStore> {
+        let store: Arc<dyn Store> = Arc::new(FileStore::open("main", self.folder.path().join("objects")).unwrap());
+        let counting = CountingStore::new(store);
+        self.instance.use_store(counting.clone()).unwrap();
+        counting
+    }
+}

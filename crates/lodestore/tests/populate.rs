@@ -1,0 +1,63 @@
+use std::cell::Cell;
+
+use lodestore::{Error, ErrorKind, PopulateOptions, Tier, row};
+
+use crate::Project;
+
+fn tables(project: &Project) -> (lodestore::Table, lodestore::Table) {
+    let lab = &project.lab;
+    let session = lab.declare("Session", Tier::Manual, "session : int16").unwrap();
+    let method = lab.declare("Method", Tier::Lookup, "method : varchar(9)").unwrap();
+    let result = lab.declare("Outcome", Tier::Computed, "-> Session\n-> Method\n---\nvalue : int32").unwrap();
+    session.insert((1..4).map(|n| row! { "session" => n })).unwrap();
+    method.insert(["a", "b"].map(|name| row! { "method" => name })).unwrap();
+    (session, result)
+}
+
+#[test]
+fn each_missing_key_is_computed_once() {
+    let project = Project::new();
+    let (session, outcome) = tables(&project);
+    let calls = Cell::new(0);
+    let make = |key: &lodestore::Row| {
+        calls.set(calls.get() + 1);
+        outcome.insert1(key.clone().with("value", 10))
+    };
+    assert_eq!(outcome.populate(make).unwrap().success_count, 6);
+    assert_eq!((outcome.len().unwrap(), calls.get()), (6, 6));
+    session.insert1(row! { "session" => 4 }).unwrap();
+    assert_eq!(outcome.populate(make).unwrap().success_count, 2);
+    let some = outcome.key_source().unwrap().restrict("session = 1").unwrap();
+    assert_eq!(outcome.populate_from(&some, PopulateOptions::default(), make).unwrap().success_count, 0);
+    outcome.delete().unwrap();
+    let options = PopulateOptions { max_calls: Some(3), ..PopulateOptions::default() };
+    assert_eq!(outcome.populate_from(&outcome.key_source().unwrap(), options, make).unwrap().success_count, 3);
+}
+
+#[test]
+fn a_failing_make_leaves_nothing_behind() {
+    let project = Project::new();
+    let (_, outcome) = tables(&project);
+    let make = |key: &lodestore::Row| {
+        outcome.insert1(key.clone().with("value", 1))?;
+        match key.get("session").and_then(lodestore::Value::as_i64) {
+            Some(2) => Err(Error::new(ErrorKind::User, "two is bad")),
+            _ => Ok(()),
+        }
+    };
+    let options = PopulateOptions { suppress_errors: true, ..PopulateOptions::default() };
+    let report = outcome.populate_from(&outcome.key_source().unwrap(), options, make).unwrap();
+    assert_eq!((report.success_count, report.errors.len(), outcome.len().unwrap()), (4, 2, 4));
+    assert_eq!(outcome.populate(make).unwrap_err().message(), "two is bad");
+    assert!(!project.instance.in_transaction());
+}
+
+#[test]
+fn where_it_makes_no_sense_it_says_so() {
+    let project = Project::new();
+    let alone = project.lab.declare("Alone", Tier::Computed, "id : int8").unwrap();
+    assert!(alone.populate(|_| Ok(())).unwrap_err().report().contains("foreign key"));
+    let (_, outcome) = tables(&project);
+    let nested = project.instance.transaction(|| outcome.populate(|_| Ok(())));
+    assert_eq!(nested.unwrap_err().kind(), ErrorKind::InvalidRequest);
+}
