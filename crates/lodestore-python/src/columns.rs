@@ -1,0 +1,237 @@
+//! Columns for Python: as buffers for NumPy, as a stream for Arrow, as objects for dicts.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use arrow_array::{RecordBatchIterator, RecordBatchReader};
+use lodestore::{Column, ColumnData, Error, ErrorKind};
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyDict, PyList, PyString, PyTuple};
+
+use crate::convert::objects_of;
+use crate::error::{run, to_py_err};
+use crate::memory::Memory;
+
+/// NumPy's "not a time".
+const NOT_A_TIME: i64 = i64::MIN;
+
+/// A column of text becomes an array of fixed width only if that is not much more than the text itself.
+const WIDE: usize = 64 << 20;
+
+/// Rows that were fetched, column by column.
+#[pyclass(frozen, module = "lodestore._lodestore")]
+pub(crate) struct Columns(Arc<lodestore::Columns>);
+
+impl Columns {
+    pub fn new(columns: lodestore::Columns) -> Self {
+        Columns(Arc::new(columns))
+    }
+
+    fn column(&self, index: usize) -> &Column {
+        &self.0.columns()[index]
+    }
+
+    /// The cells of all columns as Python objects, column by column.
+    fn objects<'py>(&self, py: Python<'py>) -> PyResult<Vec<Vec<Bound<'py, PyAny>>>> {
+        self.0.columns().iter().map(|column| objects_of(py, self.0.instance(), column)).collect()
+    }
+}
+
+#[pymethods]
+impl Columns {
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.names().to_vec()
+    }
+
+    /// What the cells of each column are.
+    fn kinds(&self) -> Vec<&'static str> {
+        let kind = |column: &Column| match column.data {
+            ColumnData::Bool(_) => "bool",
+            ColumnData::Int(_) => "int",
+            ColumnData::Float(_) => "float",
+            ColumnData::Text(_) => "text",
+            ColumnData::Bytes(_) => "bytes",
+            ColumnData::Date(_) => "date",
+            ColumnData::DateTime(_) => "datetime",
+            ColumnData::Decimal(_) => "decimal",
+            ColumnData::Uuid(_) => "uuid",
+            ColumnData::Values(_) => "value",
+        };
+        self.0.columns().iter().map(kind).collect()
+    }
+
+    /// True if a cell of the column is NULL.
+    fn has_nulls(&self, index: usize) -> bool {
+        self.column(index).null_count() > 0
+    }
+
+    /// True if the attribute may be NULL.
+    fn nullable(&self, index: usize) -> bool {
+        self.0.attributes()[index].nullable
+    }
+
+    /// The numbers of a column, 64 bits each (bools: 8). NULL is NaN, not-a-time or a zero of no meaning.
+    fn numbers(&self, py: Python<'_>, index: usize) -> PyResult<Memory> {
+        let column = self.column(index);
+        let nulls = column.nulls.as_deref();
+        py.detach(|| match &column.data {
+            ColumnData::Bool(flags) => Ok(Memory::new(flags.clone())),
+            ColumnData::Int(numbers) => Ok(Memory::new(numbers.clone())),
+            ColumnData::Float(numbers) => Ok(Memory::new(filled(numbers.clone(), nulls, f64::NAN))),
+            ColumnData::DateTime(moments) => Ok(Memory::new(filled(moments.clone(), nulls, NOT_A_TIME))),
+            ColumnData::Date(days) => {
+                let days = days.iter().map(|day| i64::from(*day)).collect();
+                Ok(Memory::new(filled(days, nulls, NOT_A_TIME)))
+            }
+            _ => Err(Error::new(ErrorKind::Internal, "this column holds no numbers")),
+        })
+        .map_err(|error| to_py_err(py, error))
+    }
+
+    /// One byte a cell, 1 where it is NULL; None if no cell is.
+    fn mask(&self, index: usize) -> Option<Memory> {
+        self.column(index).nulls.as_ref().map(|nulls| Memory::new(nulls.clone()))
+    }
+
+    /// Texts as NumPy keeps them, and the width in characters; None if one is much longer than the others.
+    fn unicode(&self, py: Python<'_>, index: usize) -> Option<(Memory, usize)> {
+        let ColumnData::Text(texts) = &self.column(index).data else { return None };
+        py.detach(|| {
+            let ascii = texts.bytes.is_ascii();
+            let length = |bytes: &[u8]| match ascii {
+                true => bytes.len(),
+                false => bytes.iter().filter(|byte| (**byte as i8) >= -0x40).count(),
+            };
+            let width = texts.iter().map(length).max().unwrap_or(0).max(1);
+            let total = width
+                .checked_mul(texts.len())
+                .filter(|total| total * 4 <= WIDE || *total <= texts.bytes.len().saturating_mul(4))?;
+            let mut characters = vec![0u32; total];
+            for (cell, text) in characters.chunks_exact_mut(width).zip(texts.iter()) {
+                if ascii {
+                    cell.iter_mut().zip(text).for_each(|(target, byte)| *target = u32::from(*byte));
+                } else {
+                    let text = String::from_utf8_lossy(text);
+                    cell.iter_mut().zip(text.chars()).for_each(|(target, character)| *target = character.into());
+                }
+            }
+            Some((Memory::new(characters), width))
+        })
+    }
+
+    /// The cells of a column as Python objects.
+    fn values<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, objects_of(py, self.0.instance(), self.column(index))?)
+    }
+
+    /// All rows as dicts.
+    fn dicts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let names: Vec<_> = self.0.names().iter().map(|name| PyString::intern(py, name)).collect();
+        let mut columns: Vec<_> = self.objects(py)?.into_iter().map(Vec::into_iter).collect();
+        let rows = (0..self.0.len()).map(|_| {
+            let dict = PyDict::new(py);
+            for (name, column) in names.iter().zip(&mut columns) {
+                if let Some(object) = column.next() {
+                    dict.set_item(name, object)?;
+                }
+            }
+            Ok(dict)
+        });
+        PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// All rows as tuples.
+    fn tuples<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let mut columns: Vec<_> = self.objects(py)?.into_iter().map(Vec::into_iter).collect();
+        let rows = (0..self.0.len())
+            .map(|_| PyTuple::new(py, columns.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()));
+        PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// Some of the columns for whatever reads Arrow.
+    fn arrow(&self, py: Python<'_>, indices: Vec<usize>) -> PyResult<ArrowStream> {
+        let batch = run(py, || self.0.to_record_batch_of(&indices))?;
+        let schema = batch.schema();
+        Ok(ArrowStream::new(RecordBatchIterator::new([Ok(batch)], schema)))
+    }
+}
+
+fn filled<T: Copy>(mut numbers: Vec<T>, nulls: Option<&[bool]>, missing: T) -> Vec<T> {
+    for (number, null) in numbers.iter_mut().zip(nulls.unwrap_or_default()) {
+        if *null {
+            *number = missing;
+        }
+    }
+    numbers
+}
+
+/// The rows of a query in batches.
+#[pyclass(frozen, module = "lodestore._lodestore")]
+pub(crate) struct Stream(Mutex<Option<lodestore::Stream>>);
+
+impl Stream {
+    pub fn new(stream: lodestore::Stream) -> Self {
+        Stream(Mutex::new(Some(stream)))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<lodestore::Stream>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl Stream {
+    /// The next batch; None when there is none.
+    fn next(&self, py: Python<'_>) -> PyResult<Option<Columns>> {
+        let batch = run(py, || self.lock().as_mut().and_then(Iterator::next).transpose())?;
+        Ok(batch.map(Columns::new))
+    }
+
+    /// What is left, for whatever reads Arrow.
+    fn arrow(&self, py: Python<'_>) -> PyResult<ArrowStream> {
+        let batches = run(py, || {
+            let spent = || Error::new(ErrorKind::InvalidRequest, "the stream was read already");
+            self.lock().take().ok_or_else(spent)?.into_record_batches()
+        })?;
+        Ok(ArrowStream::new(batches))
+    }
+
+    /// Stops reading.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| drop(self.lock().take()));
+    }
+}
+
+/// Record batches behind Arrow's C stream interface, to be read once.
+#[pyclass(frozen, module = "lodestore._lodestore")]
+pub(crate) struct ArrowStream(Mutex<Option<Box<dyn RecordBatchReader + Send>>>);
+
+impl ArrowStream {
+    fn new(batches: impl RecordBatchReader + Send + 'static) -> Self {
+        ArrowStream(Mutex::new(Some(Box::new(batches))))
+    }
+}
+
+#[pymethods]
+impl ArrowStream {
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        // The interface lets a producer that cannot convert give what it has.
+        drop(requested_schema);
+        let reader = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .ok_or_else(|| to_py_err(py, Error::new(ErrorKind::InvalidRequest, "the stream was read already")))?;
+        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(reader), c"arrow_array_stream")
+    }
+}

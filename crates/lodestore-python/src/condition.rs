@@ -1,0 +1,45 @@
+//! Conditions from Python.
+
+use std::collections::HashSet;
+
+use lodestore::{Condition, Error, ErrorKind, Instance};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::error::{IntoPyResult, to_py_err};
+use crate::query::{Query, row_from_python};
+
+/// The condition that the Python half describes as a pair of a word and a content, for rows of `instance`.
+pub(crate) fn condition_from_python(described: &Bound<'_, PyAny>, instance: &Instance) -> PyResult<Condition> {
+    let py = described.py();
+    let (word, content): (String, Bound<'_, PyAny>) = described.extract()?;
+    let parts =
+        || content.try_iter()?.map(|part| condition_from_python(&part?, instance)).collect::<PyResult<Vec<_>>>();
+    Ok(match word.as_str() {
+        "bool" => content.extract::<bool>()?.into(),
+        "sql" => Condition::Sql(content.extract()?),
+        "universal" => Condition::Universal,
+        "in" => {
+            let query = &content.cast::<Query>()?.get().0;
+            if !query.instance().is_same(instance) {
+                return Err(to_py_err(py, other_connection()));
+            }
+            Condition::In(query.expression().clone())
+        }
+        "not" => Condition::Not(Box::new(condition_from_python(&content, instance)?)),
+        "all" => Condition::All(parts()?),
+        "any" => Condition::Any(parts()?),
+        "map" => {
+            let row = row_from_python(content.cast::<PyDict>()?, &HashSet::new()).into_py(py)?;
+            Condition::Map(row.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect())
+        }
+        other => {
+            return Err(to_py_err(py, Error::new(ErrorKind::Internal, format!("there is no condition `{other}`"))));
+        }
+    })
+}
+
+fn other_connection() -> Error {
+    Error::new(ErrorKind::InvalidRequest, "queries of different connections cannot be combined")
+        .with_hint("fetch from one of them, and use the rows as a condition on the other")
+}

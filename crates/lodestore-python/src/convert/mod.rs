@@ -1,0 +1,13 @@
+//! Values across the border: Python objects to [`Value`](lodestore::Value)s and back.
+//!
+//! NumPy is touched only when it is loaded already, or when an array has to be made.
+
+mod column;
+mod from_python;
+mod numpy;
+mod to_python;
+
+pub(crate) use column::objects_of;
+pub(crate) use from_python::{from_python, json_from_python};
+pub(crate) use numpy::{array_to_python, dtype_to_python};
+pub(crate) use to_python::{json_to_python, to_python};

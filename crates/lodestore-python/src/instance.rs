@@ -1,0 +1,143 @@
+//! Instances and schemas for Python.
+
+use lodestore::{Error, ErrorKind};
+use lodestore::{FullTableName, TableName, Tier};
+use pyo3::prelude::*;
+
+use crate::config::Config;
+use crate::error::{IntoPyResult, from_py_err, run, to_py_err};
+use crate::query::Table;
+
+/// One project.
+#[pyclass(frozen, module = "lodestore._lodestore")]
+pub(crate) struct Instance(pub(crate) lodestore::Instance);
+
+#[pymethods]
+impl Instance {
+    #[staticmethod]
+    fn open(py: Python<'_>, config: &Config) -> PyResult<Self> {
+        let config = config.shared();
+        run(py, move || lodestore::Instance::open_shared(config)).map(Instance)
+    }
+
+    #[getter]
+    fn place(&self) -> &str {
+        self.0.place()
+    }
+
+    fn schema(&self, py: Python<'_>, name: &str, create: bool) -> PyResult<Schema> {
+        let found = run(py, || if create { self.0.schema(name).map(Some) } else { self.0.existing_schema(name) })?;
+        found.map(Schema).ok_or_else(|| {
+            let error = Error::new(ErrorKind::MissingTable, format!("Database `{name}` has not yet been declared"));
+            to_py_err(py, error.with_hint("set argument create_schema=True to create it"))
+        })
+    }
+
+    fn schemas(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        run(py, || self.0.schemas())
+    }
+
+    fn table(&self, py: Python<'_>, full_name: &str) -> PyResult<Table> {
+        run(py, || self.0.table(&FullTableName::parse(full_name)?)).map(Table)
+    }
+
+    fn begin(&self, py: Python<'_>) -> PyResult<()> {
+        run(py, || self.0.begin())
+    }
+
+    fn commit(&self, py: Python<'_>) -> PyResult<()> {
+        run(py, || self.0.commit())
+    }
+
+    fn rollback(&self, py: Python<'_>) -> PyResult<()> {
+        run(py, || self.0.rollback())
+    }
+
+    fn in_transaction(&self) -> bool {
+        self.0.in_transaction()
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.0.close());
+    }
+}
+
+/// One schema.
+#[pyclass(frozen, module = "lodestore._lodestore")]
+pub(crate) struct Schema(lodestore::Schema);
+
+#[pymethods]
+impl Schema {
+    /// Makes the table of a class, or finds it. `resolve` gives the full name of a table that the
+    /// definition refers to, or None; without it nothing is made.
+    fn declare(
+        &self,
+        py: Python<'_>,
+        class_name: &str,
+        tier: &str,
+        definition: Option<&str>,
+        master: Option<&Table>,
+        resolve: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Table> {
+        let table = match master {
+            Some(master) => master.0.name().table.part(class_name),
+            None => TableName::from_class(class_name, tier_of(tier)),
+        };
+        let table = table.into_py(py)?;
+        let Some(resolve) = resolve else {
+            return run(py, || self.0.existing(&table)).map(Table);
+        };
+        let Some(definition) = definition else {
+            let error = Error::new(ErrorKind::InvalidDefinition, format!("class `{class_name}` has no definition"));
+            return Err(to_py_err(py, error.with_hint("give it a class attribute `definition`")));
+        };
+        let master = master.map(|master| master.0.name().clone());
+        let resolve = |reference: &lodestore::TableReference| {
+            let found: Option<String> =
+                resolve.call1((&reference.path,)).and_then(|found| found.extract()).map_err(from_py_err)?;
+            match found {
+                Some(name) => FullTableName::parse(&name),
+                None => self.0.resolve(&reference.path, master.as_ref()),
+            }
+        };
+        // The interpreter is held: the definition's names are looked up in Python.
+        let declared = self.0.declare_resolving(&table, definition, &resolve).into_py(py)?;
+        if !declared.warnings().is_empty() {
+            let logger = py.import("logging")?.call_method1("getLogger", ("lodestore",))?;
+            for warning in declared.warnings() {
+                logger.call_method1("warning", (format!("{}: {warning}", declared.name()),))?;
+            }
+        }
+        Ok(Table(declared))
+    }
+
+    fn tables(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(run(py, || self.0.tables())?.iter().map(|table| table.as_str().to_owned()).collect())
+    }
+
+    fn has(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
+        Ok(run(py, || self.0.table(name))?.is_some())
+    }
+
+    /// The full name of the table of a class name, or of a name in the database.
+    fn find(&self, py: Python<'_>, name: &str) -> PyResult<String> {
+        let found = run(py, || self.0.table(name))?;
+        found.map(|table| table.name().to_string()).ok_or_else(|| {
+            let schema = self.0.name();
+            to_py_err(
+                py,
+                Error::new(ErrorKind::MissingTable, format!("table `{name}` does not exist in schema `{schema}`")),
+            )
+        })
+    }
+}
+
+fn tier_of(class_name: &str) -> Tier {
+    match class_name {
+        "Lookup" => Tier::Lookup,
+        "Imported" => Tier::Imported,
+        "Computed" => Tier::Computed,
+        "Part" => Tier::Part,
+        _ => Tier::Manual,
+    }
+}

@@ -1,0 +1,296 @@
+//! Queries and tables for Python.
+
+use std::collections::HashMap;
+
+use lodestore::{Duplicates, FetchOptions, InsertOptions, OnError, PreviewOptions, Row};
+use lodestore::{Error, ErrorKind, Value};
+use lodestore::{JoinKind, JoinOptions, Matching, Projection, Top, Universal, Unmatched};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use std::collections::HashSet;
+
+use crate::codec::foreign;
+use crate::columns::{Columns, Stream};
+use crate::condition::condition_from_python;
+use crate::convert::{from_python, to_python};
+use crate::error::{IntoPyResult, from_py_err, run, to_py_err};
+use crate::heading::{Attribute, attributes_of};
+use crate::reference::reference_to_python;
+
+/// Rows that a database would give.
+#[pyclass(frozen, module = "lodestore._lodestore")]
+pub(crate) struct Query(pub(crate) lodestore::Query);
+
+#[pymethods]
+impl Query {
+    fn restrict(&self, py: Python<'_>, condition: &Bound<'_, PyAny>, semantic_check: bool) -> PyResult<Query> {
+        let condition = condition_from_python(condition, self.0.instance())?;
+        self.0.restrict_opts(condition, matching(semantic_check)).map(Query).into_py(py)
+    }
+
+    fn project(&self, py: Python<'_>, attributes: Vec<String>, named: Vec<(String, String)>) -> PyResult<Query> {
+        self.0.project_with(&Projection { attributes, named }).map(Query).into_py(py)
+    }
+
+    fn join(
+        &self,
+        py: Python<'_>,
+        other: &Query,
+        semantic_check: bool,
+        left: bool,
+        allow_nullable_key: bool,
+    ) -> PyResult<Query> {
+        let kind = if left { JoinKind::Left } else { JoinKind::Inner };
+        let options = JoinOptions { kind, matching: matching(semantic_check), allow_nullable_key };
+        self.0.join_opts(&other.0, options).map(Query).into_py(py)
+    }
+
+    fn aggregate(
+        &self,
+        py: Python<'_>,
+        group: &Query,
+        attributes: Vec<String>,
+        named: Vec<(String, String)>,
+        keep_unmatched: bool,
+    ) -> PyResult<Query> {
+        let unmatched = if keep_unmatched { Unmatched::Keep } else { Unmatched::Drop };
+        self.0.aggregate(&group.0, &Projection { attributes, named }, unmatched).map(Query).into_py(py)
+    }
+
+    fn union(&self, py: Python<'_>, other: &Query) -> PyResult<Query> {
+        self.0.union(&other.0).map(Query).into_py(py)
+    }
+
+    fn top(&self, py: Python<'_>, limit: Option<u64>, order_by: Option<Vec<String>>, offset: u64) -> PyResult<Query> {
+        self.0.top(&Top { limit, order_by, offset }).map(Query).into_py(py)
+    }
+
+    /// The distinct values of some attributes.
+    fn distinct(&self, py: Python<'_>, names: Vec<String>) -> PyResult<Query> {
+        Universal::new(names).of(&self.0).map(Query).into_py(py)
+    }
+
+    /// One row for each combination of values of some attributes.
+    fn group(&self, py: Python<'_>, names: Vec<String>, named: Vec<(String, String)>) -> PyResult<Query> {
+        Universal::new(names).aggregate(&self.0, named).map(Query).into_py(py)
+    }
+
+    /// True if these are rows of one table, restricted and projected at most.
+    fn is_table(&self) -> bool {
+        self.0.expression().base_table().is_some()
+    }
+
+    /// All attributes, hidden ones among them.
+    fn heading(&self, py: Python<'_>) -> Vec<Attribute> {
+        py.detach(|| attributes_of(&self.0))
+    }
+
+    /// The heading as text.
+    fn heading_text(&self) -> String {
+        self.0.heading().to_string()
+    }
+
+    /// The comment of the table.
+    fn comment(&self) -> String {
+        self.0.heading().comment.clone()
+    }
+
+    /// The indexes of the table beside its primary key: columns, and whether they are unique.
+    fn indexes(&self) -> Vec<(Vec<String>, bool)> {
+        self.0.heading().indexes.iter().map(|index| (index.columns.clone(), index.unique)).collect()
+    }
+
+    /// The statement that fetching sends, and the values bound to it.
+    fn sql<'py>(&self, py: Python<'py>) -> PyResult<(String, Vec<Bound<'py, PyAny>>)> {
+        let (sql, parameters) = self.0.sql().into_py(py)?;
+        Ok((sql, parameters.iter().map(|value| to_python(py, value)).collect::<PyResult<_>>()?))
+    }
+
+    /// The first rows as text, or as HTML without a width.
+    fn preview(&self, py: Python<'_>, limit: usize, width: Option<usize>, total: bool) -> PyResult<String> {
+        let options = PreviewOptions { limit, width: width.unwrap_or(0), total };
+        run(py, || if width.is_some() { self.0.preview_opts(&options) } else { self.0.preview_html(&options) })
+    }
+
+    fn len(&self, py: Python<'_>) -> PyResult<u64> {
+        run(py, || self.0.len())
+    }
+
+    fn is_empty(&self, py: Python<'_>) -> PyResult<bool> {
+        run(py, || self.0.is_empty())
+    }
+
+    /// All rows as columns.
+    #[pyo3(signature = (on_error="raise", squeeze=false, at_most=None))]
+    fn columns(&self, py: Python<'_>, on_error: &str, squeeze: bool, at_most: Option<usize>) -> PyResult<Columns> {
+        let options = FetchOptions { at_most, on_error: on_error_from_python(on_error).into_py(py)?, squeeze };
+        run(py, || self.0.fetch_columns_opts(&options)).map(Columns::new)
+    }
+
+    /// The rows in batches of columns.
+    #[pyo3(signature = (batch_rows, on_error="raise", squeeze=false))]
+    fn stream(&self, py: Python<'_>, batch_rows: usize, on_error: &str, squeeze: bool) -> PyResult<Stream> {
+        let options = FetchOptions { at_most: None, on_error: on_error_from_python(on_error).into_py(py)?, squeeze };
+        run(py, || self.0.stream_opts(batch_rows, &options)).map(Stream::new)
+    }
+
+    #[pyo3(signature = (squeeze=false))]
+    fn fetch1<'py>(&self, py: Python<'py>, squeeze: bool) -> PyResult<Bound<'py, PyDict>> {
+        let row = run(py, || self.0.fetch1_opts(&FetchOptions { squeeze, ..FetchOptions::default() }))?;
+        let names: Vec<_> = row.names().iter().map(|name| PyString::intern(py, name)).collect();
+        self.dict(py, &names, &row)
+    }
+
+    fn delete(&self, py: Python<'_>) -> PyResult<u64> {
+        run(py, || self.0.delete())
+    }
+}
+
+impl Query {
+    fn dict<'py>(&self, py: Python<'py>, names: &[Bound<'py, PyString>], row: &Row) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        for (name, value) in names.iter().zip(row.values()) {
+            dict.set_item(name, object_of(py, self.0.instance(), value)?)?;
+        }
+        Ok(dict)
+    }
+}
+
+/// One table.
+#[pyclass(frozen, module = "lodestore._lodestore")]
+pub(crate) struct Table(pub(crate) lodestore::Table);
+
+#[pymethods]
+impl Table {
+    fn name(&self) -> String {
+        self.0.name().to_string()
+    }
+
+    fn quoted_name(&self) -> String {
+        self.0.quoted_name()
+    }
+
+    /// The definition that would make this table again; `names` tells what other tables are called.
+    fn describe(&self, py: Python<'_>, names: HashMap<String, String>) -> PyResult<String> {
+        run(py, || self.0.describe(&|table| names.get(&table.to_string()).cloned()))
+    }
+
+    fn query(&self) -> Query {
+        Query((*self.0).clone())
+    }
+
+    fn insert(
+        &self,
+        py: Python<'_>,
+        rows: Vec<Bound<'_, PyDict>>,
+        replace: bool,
+        skip_duplicates: bool,
+        ignore_extra_fields: bool,
+    ) -> PyResult<u64> {
+        let duplicates = match (replace, skip_duplicates) {
+            (true, _) => Duplicates::Replace,
+            (_, true) => Duplicates::Skip,
+            _ => Duplicates::Refuse,
+        };
+        let alone = rows.len() == 1;
+        let of_python = run(py, || self.0.foreign_attributes())?;
+        let rows = rows
+            .iter()
+            .enumerate()
+            .map(|(number, row)| {
+                row_from_python(row, &of_python).map_err(|error| {
+                    let error = if alone { error } else { error.with("row", number) };
+                    error.with("table", self.0.name())
+                })
+            })
+            .collect::<lodestore::Result<Vec<Row>>>()
+            .into_py(py)?;
+        let options = InsertOptions { duplicates, ignore_extra_fields };
+        run(py, || self.0.insert_opts(rows, options))
+    }
+
+    fn key_source(&self, py: Python<'_>) -> PyResult<Query> {
+        run(py, || self.0.key_source()).map(Query)
+    }
+
+    /// Calls `make` for each missing key; gives the number of successes, and keys and messages of errors.
+    fn populate<'py>(
+        &self,
+        py: Python<'py>,
+        source: &Query,
+        make: &Bound<'py, PyAny>,
+        suppress_errors: bool,
+        max_calls: Option<usize>,
+    ) -> PyResult<(u64, Bound<'py, PyList>)> {
+        let make = make.clone().unbind();
+        let options = lodestore::PopulateOptions { suppress_errors, max_calls };
+        let report = run(py, || {
+            self.0.populate_from(&source.0, options, |key| {
+                Python::attach(|py| {
+                    let names: Vec<_> = key.names().iter().map(|name| PyString::intern(py, name)).collect();
+                    let key = source.dict(py, &names, key)?;
+                    make.call1(py, (key,)).map(drop)
+                })
+                .map_err(from_py_err)
+            })
+        })?;
+        let errors = PyList::empty(py);
+        for (key, error) in report.errors {
+            let names: Vec<_> = key.names().iter().map(|name| PyString::intern(py, name)).collect();
+            let exception = to_py_err(py, error);
+            let message = format!("{}: {}", exception.get_type(py).name()?, exception.value(py).str()?);
+            errors.append(PyTuple::new(
+                py,
+                [source.dict(py, &names, &key)?.into_any(), PyString::new(py, &message).into_any()],
+            )?)?;
+        }
+        Ok((report.success_count, errors))
+    }
+}
+
+/// `of_python` are the attributes that a codec of Python takes: their objects stay what they are.
+pub(crate) fn row_from_python(row: &Bound<'_, PyDict>, of_python: &HashSet<String>) -> lodestore::Result<Row> {
+    row.iter()
+        .map(|(name, value)| {
+            let name: String = name.extract().map_err(|_| {
+                Error::new(
+                    ErrorKind::InvalidType,
+                    format!("the field name {} is not text", name.repr().map_or("?".into(), |shown| shown.to_string())),
+                )
+            })?;
+            if of_python.contains(&name) {
+                return Ok((name, foreign(&value)));
+            }
+            let value = from_python(&value).map_err(|error| error.with("attribute", &name))?;
+            Ok((name, value))
+        })
+        .collect()
+}
+
+/// The Python object of a value that a query of `instance` gave.
+pub(crate) fn object_of<'py>(
+    py: Python<'py>,
+    instance: &lodestore::Instance,
+    value: &Value,
+) -> PyResult<Bound<'py, PyAny>> {
+    match value {
+        Value::Reference(reference) => reference_to_python(py, instance, reference),
+        value => to_python(py, value),
+    }
+}
+
+fn on_error_from_python(word: &str) -> lodestore::Result<OnError> {
+    Ok(match word {
+        "raise" => OnError::Raise,
+        "skip" => OnError::Skip,
+        "none" => OnError::Null,
+        other => {
+            return Err(Error::new(ErrorKind::InvalidRequest, format!("`on_error` cannot be {other:?}"))
+                .with_hint("it is \"raise\", \"skip\" or \"none\""));
+        }
+    })
+}
+
+fn matching(semantic_check: bool) -> Matching {
+    if semantic_check { Matching::ByLineage } else { Matching::ByName }
+}

@@ -1,0 +1,203 @@
+//! Stores and the objects in them for Python.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lodestore::store::{PutMode, Store};
+use lodestore::{FileSegment, ObjectRef, Segment, StorePath};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::codec::at_work_or;
+use crate::convert::json_to_python;
+use crate::error::{IntoPyResult, run};
+use crate::instance::Instance;
+
+/// A store of a project.
+#[pyclass(frozen, module = "lodestore._lodestore")]
+pub(crate) struct StoreHandle {
+    instance: lodestore::Instance,
+    store: Arc<dyn Store>,
+}
+
+#[pymethods]
+impl StoreHandle {
+    /// The store of this name (`""` for the default one) of the project at work, or else of this one.
+    #[staticmethod]
+    fn open(py: Python<'_>, project: Option<&Instance>, name: &str) -> PyResult<Self> {
+        let instance = at_work_or(py, project)?;
+        let store = run(py, || instance.store(name))?;
+        Ok(StoreHandle { instance, store })
+    }
+
+    #[getter]
+    fn name(&self) -> &str {
+        self.store.name()
+    }
+
+    /// Where the project's database lies.
+    #[getter]
+    fn place(&self) -> &str {
+        self.instance.place()
+    }
+
+    fn url(&self, py: Python<'_>, path: Option<&str>) -> PyResult<String> {
+        let path = path.map(StorePath::new).transpose().into_py(py)?;
+        Ok(self.store.url(path.as_ref()))
+    }
+
+    fn local_path(&self, py: Python<'_>, path: &str) -> PyResult<Option<PathBuf>> {
+        Ok(self.store.local_path(&StorePath::new(path).into_py(py)?))
+    }
+
+    fn size(&self, py: Python<'_>, path: &str) -> PyResult<Option<u64>> {
+        run(py, || self.store.size(&StorePath::new(path)?))
+    }
+
+    fn get<'py>(&self, py: Python<'py>, path: &str) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let found = run(py, || self.store.get(&StorePath::new(path)?))?;
+        Ok(found.map(|bytes| PyBytes::new(py, &bytes)))
+    }
+
+    fn get_range<'py>(
+        &self,
+        py: Python<'py>,
+        path: &str,
+        start: u64,
+        end: u64,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let range = start..end;
+        let found = run(py, || self.store.get_ranges(&StorePath::new(path)?, std::slice::from_ref(&range)))?;
+        Ok(found.and_then(|mut parts| parts.pop()).map(|bytes| PyBytes::new(py, &bytes)))
+    }
+
+    /// Writes an object in one step, over one that is there.
+    fn put(&self, py: Python<'_>, path: &str, content: &Bound<'_, PyBytes>) -> PyResult<()> {
+        let payload = [Segment::Bytes(Bytes::copy_from_slice(content.as_bytes()))];
+        run(py, || self.store.put(&StorePath::new(path)?, &payload, PutMode::Replace)).map(drop)
+    }
+
+    /// Like `put`, with the content of a file of this machine.
+    fn put_file(&self, py: Python<'_>, path: &str, file: PathBuf) -> PyResult<()> {
+        run(py, || {
+            let payload = [Segment::File(FileSegment::open(file)?)];
+            self.store.put(&StorePath::new(path)?, &payload, PutMode::Replace)
+        })
+        .map(drop)
+    }
+
+    /// All objects in a folder and below, with their sizes.
+    fn list(&self, py: Python<'_>, folder: Option<&str>) -> PyResult<Vec<(String, u64)>> {
+        run(py, || {
+            let folder = folder.map(StorePath::new).transpose()?;
+            let entries = self.store.list(folder.as_ref())?;
+            entries.map(|entry| entry.map(|entry| (entry.path.to_string(), entry.size))).collect()
+        })
+    }
+
+    fn delete(&self, py: Python<'_>, path: &str) -> PyResult<bool> {
+        run(py, || self.store.delete(&StorePath::new(path)?))
+    }
+}
+
+/// A reference to a file or folder in a store.
+#[pyclass(frozen, module = "lodestore._lodestore")]
+pub(crate) struct ObjectHandle(pub(crate) ObjectRef);
+
+#[pymethods]
+impl ObjectHandle {
+    /// What a row tells, opened by the project at work, or else this one.
+    #[staticmethod]
+    fn from_metadata(
+        py: Python<'_>,
+        project: Option<&Instance>,
+        codec: String,
+        metadata: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let reference = crate::reference::reference_of_metadata(py, codec, metadata)?;
+        Ok(ObjectHandle(ObjectRef::open(&at_work_or(py, project)?, reference)))
+    }
+
+    #[getter]
+    fn place(&self) -> &str {
+        self.0.instance().place()
+    }
+
+    #[getter]
+    fn project(&self) -> Instance {
+        Instance(self.0.instance().clone())
+    }
+
+    #[getter]
+    fn codec(&self) -> &str {
+        &self.0.reference().codec
+    }
+
+    #[getter]
+    fn path(&self) -> &str {
+        self.0.path().as_str()
+    }
+
+    #[getter]
+    fn store(&self) -> &str {
+        &self.0.reference().store
+    }
+
+    #[getter]
+    fn is_dir(&self) -> bool {
+        self.0.is_folder()
+    }
+
+    /// What the row tells beside path and store.
+    fn metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        for (key, value) in &self.0.reference().metadata {
+            dict.set_item(key, json_to_python(py, value)?)?;
+        }
+        Ok(dict)
+    }
+
+    fn url(&self, py: Python<'_>, inner: Option<&str>) -> PyResult<String> {
+        run(py, || self.0.url(inner))
+    }
+
+    fn local_path(&self, py: Python<'_>, inner: Option<&str>) -> PyResult<Option<PathBuf>> {
+        run(py, || self.0.local_path(inner))
+    }
+
+    fn read<'py>(&self, py: Python<'py>, inner: Option<&str>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &run(py, || self.0.read(inner))?))
+    }
+
+    fn read_range<'py>(
+        &self,
+        py: Python<'py>,
+        inner: Option<&str>,
+        start: u64,
+        end: u64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &run(py, || self.0.read_range(inner, start..end))?))
+    }
+
+    fn size_of(&self, py: Python<'_>, inner: Option<&str>) -> PyResult<Option<u64>> {
+        run(py, || self.0.size_of(inner))
+    }
+
+    /// The files of a folder by their paths in it, with their sizes.
+    fn files(&self, py: Python<'_>, inner: Option<&str>) -> PyResult<Vec<(String, u64)>> {
+        Ok(run(py, || self.0.files(inner))?.into_iter().collect())
+    }
+
+    fn exists(&self, py: Python<'_>, inner: Option<&str>) -> PyResult<bool> {
+        run(py, || self.0.exists(inner))
+    }
+
+    fn verify(&self, py: Python<'_>) -> PyResult<()> {
+        run(py, || self.0.verify())
+    }
+
+    fn download(&self, py: Python<'_>, destination: PathBuf, inner: Option<&str>) -> PyResult<PathBuf> {
+        run(py, || self.0.download(&destination, inner))
+    }
+}

@@ -1,0 +1,93 @@
+"""Lodestore: relational tables that own large objects.
+
+    import lodestore as dj
+
+    schema = dj.Schema("lab")
+
+    @schema
+    class Subject(dj.Manual):
+        definition = '''
+        subject_id : int32
+        ---
+        species : varchar(40)
+        '''
+
+    Subject.insert1({"subject_id": 1, "species": "mouse"})
+
+Without any configuration this works on an embedded database in ``./lodestore``.
+"""
+
+from importlib import import_module
+
+from ._lodestore import __version__
+from .attachments import AttachFileType
+from .codecs import Codec, HashCodec, SchemaCodec, get_codec, list_codecs
+from .condition import AndList, Not, Top
+from .connection import Connection, conn, list_schemas
+from .errors import DataJointError, ThreadSafetyError
+from .expression import U
+from .instance import Instance
+from .logs import logger
+from .schemas import Schema
+from .settings import config
+from .table import FreeTable, Table
+from .user_tables import Compute, Computed, Entry, Imported, Ingest, Lookup, Manual, Part
+
+#: Names that come from sub-modules which need NumPy, and so are loaded when first asked for.
+_LAZY = {
+    "MatCell": "blob",
+    "MatStruct": "blob",
+    "NpyRef": "references",
+    "ObjectRef": "objectref",
+}
+
+_MODULES = frozenset(["blob", "builtin_codecs", "codecs", "objectref", "references", "storage", "filesystem"])
+
+__all__ = [
+    "AndList",
+    "AttachFileType",
+    "Codec",
+    "Compute",
+    "Computed",
+    "Connection",
+    "DataJointError",
+    "Entry",
+    "FreeTable",
+    "HashCodec",
+    "Imported",
+    "Ingest",
+    "Instance",
+    "Lookup",
+    "Manual",
+    "MatCell",
+    "MatStruct",
+    "Not",
+    "NpyRef",
+    "ObjectRef",
+    "Part",
+    "Schema",
+    "SchemaCodec",
+    "Table",
+    "ThreadSafetyError",
+    "Top",
+    "U",
+    "__version__",
+    "config",
+    "conn",
+    "get_codec",
+    "list_codecs",
+    "list_schemas",
+    "logger",
+]
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

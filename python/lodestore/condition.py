@@ -1,0 +1,142 @@
+"""Conditions: what rows can be restricted by."""
+
+from collections.abc import Mapping
+
+from . import _lodestore
+
+_MOST = 2**63 - 1
+
+
+class AndList(list):
+    """Conditions that must all hold; a plain list needs only one of them."""
+
+    def append(self, item):
+        """Adds a condition; those of another `AndList` are added one by one."""
+        if isinstance(item, AndList):
+            self.extend(item)
+        else:
+            super().append(item)
+
+
+class Not:
+    """The opposite of a condition."""
+
+    def __init__(self, restriction):
+        self.restriction = restriction
+
+
+class Top:
+    """The first rows in some order: ``Session & dj.Top(5, order_by="session_start desc")``.
+
+    - `limit`: at most so many rows; None for all;
+    - `order_by`: a term or a list of terms such as ``"weight desc"``; ``"KEY"`` is the primary key;
+      None keeps the order of an earlier `Top`;
+    - `offset`: so many rows are passed over first.
+
+    Raises `TypeError` for arguments of other types.
+    """
+
+    __slots__ = ("limit", "offset", "order_by")
+
+    def __init__(self, limit=1, order_by="KEY", offset=0):
+        self.limit = _count("limit", limit)
+        self.offset = _count("offset", offset) or 0
+        self.order_by = _terms(order_by)
+
+    def __repr__(self):
+        return f"Top(limit={self.limit}, order_by={self.order_by}, offset={self.offset})"
+
+
+def _count(name, number):
+    if number is None:
+        return None
+    if isinstance(number, bool) or not hasattr(number, "__index__"):
+        raise TypeError(f"`{name}` is a whole number, not a {type(number).__name__}")
+    number = number.__index__()
+    if number < 0:
+        raise _lodestore.error("invalid-request", f"`{name}` cannot be negative: {number}")
+    return min(number, _MOST)
+
+
+def _terms(order_by):
+    if order_by is None:
+        return None
+    terms = [order_by] if isinstance(order_by, str) else order_by
+    if not isinstance(terms, (list, tuple)) or not all(isinstance(term, str) for term in terms):
+        raise TypeError("`order_by` is a text or a list of texts")
+    return list(terms)
+
+
+def condition(item):
+    """What the core understands of a condition: a pair of a word and a content.
+
+    Raises `DataJointError` for what is no condition.
+    """
+    from .expression import QueryExpression, U, as_expression
+
+    expression = as_expression(item)
+    if isinstance(expression, QueryExpression):
+        return ("in", expression._query)
+    if isinstance(item, U):
+        return ("universal", None)
+    if isinstance(item, Not):
+        return ("not", condition(item.restriction))
+    if isinstance(item, AndList):
+        return ("all", [condition(part) for part in item])
+    if isinstance(item, bool):
+        return ("bool", item)
+    if isinstance(item, str):
+        return ("sql", item)
+    if isinstance(item, Mapping):
+        return ("map", dict(item))
+    names = getattr(getattr(item, "dtype", None), "names", None)
+    if names and getattr(item, "shape", None) == ():
+        return ("map", {name: item[name] for name in names})
+    rows = _rows_of_frame(item)
+    if rows is not None:
+        return ("any", [("map", row) for row in rows])
+    if hasattr(item, "__iter__") and not isinstance(item, (bytes, bytearray, memoryview)):
+        try:
+            return ("any", [condition(part) for part in item])
+        except _lodestore_errors():
+            raise
+        except TypeError as error:
+            raise _no_condition(item) from error
+    raise _no_condition(item)
+
+
+def _rows_of_frame(item):
+    """The rows of a data frame of pandas or polars or of an Arrow table, as dicts; None for anything else.
+
+    Nothing is imported: whoever has such an object has its library.
+    """
+    if hasattr(item, "columns") and hasattr(item, "reset_index"):
+        if any(name is not None for name in item.index.names):
+            item = item.reset_index()
+        columns = {str(name): _without_missing(item[name]) for name in item.columns}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if hasattr(item, "iter_rows") and hasattr(item, "get_columns"):
+        return list(item.iter_rows(named=True))
+    if hasattr(item, "to_pylist") and hasattr(item, "column_names"):
+        return item.to_pylist()
+    return None
+
+
+def _without_missing(series):
+    """The values of a pandas column as Python's own, with None for what is missing."""
+    values = series.astype(object).tolist()
+    return [None if missing else value for value, missing in zip(values, series.isna(), strict=True)]
+
+
+def _lodestore_errors():
+    from .errors import DataJointError
+
+    return DataJointError
+
+
+def _no_condition(item):
+    return _lodestore.error(
+        "invalid-condition",
+        f"an object of class `{type(item).__name__}` is no condition",
+        "restrict by a dict, SQL text, a list of these, or another table or query",
+    )

@@ -1,0 +1,242 @@
+"""The ways to get rows out of a query."""
+
+import warnings
+
+from . import _lodestore
+from .condition import Top
+
+#: So many rows are read ahead when rows are asked for one by one.
+_BATCH_ROWS = 10_000
+
+
+class Fetching:
+    """What gives the rows of a query. Each call asks the database anew.
+
+    Most calls share their options:
+
+    - `order_by`: a term or a list of terms such as ``"weight desc"``; ``"KEY"`` is the primary key;
+    - `limit`, `offset`: at most so many rows, after passing over so many; in the order of the
+      primary key unless there is another;
+    - `squeeze`: decoded arrays lose their dimensions of extent 1;
+    - `on_error`: what becomes of a row with a value that cannot be read, because its object is gone
+      or damaged: ``"raise"`` tells which one it is, ``"skip"`` leaves the row out, ``"none"`` puts
+      None in the place of the value;
+    - `download_path`: the folder for files that fetching brings (``download_path`` of the settings).
+    """
+
+    __slots__ = ()
+
+    def _ordered(self, order_by=None, limit=None, offset=None):
+        """These rows in an order, or some of them."""
+        if order_by is None and limit is None and not offset:
+            return self
+        top = Top(limit, order_by, offset)
+        return self._derived(self._query.top(top.limit, top.order_by, top.offset))
+
+    def _columns(self, order_by, limit, offset, squeeze, on_error, download_path):
+        query = self._ordered(order_by, limit, offset)._query
+        if download_path is None:
+            return query.columns(on_error, squeeze)
+        with self.connection.config.override(download_path=str(download_path)):
+            return query.columns(on_error, squeeze)
+
+    def __iter__(self):
+        """The rows one by one as dicts, in bounded memory."""
+        return self._stream(_BATCH_ROWS, "dicts")
+
+    def _stream(self, batch_rows, form):
+        stream = self._query.stream(batch_rows)
+        try:
+            while (batch := stream.next()) is not None:
+                yield from getattr(batch, form)()
+        finally:
+            stream.close()
+
+    def to_dicts(
+        self, order_by=None, limit=None, offset=None, squeeze=False, *, on_error="raise", download_path=None
+    ):
+        """All rows as a list of dicts.
+
+        Arrays of ``<npy@>`` come as references (`NpyRef`), the rest as values.
+        """
+        return self._columns(order_by, limit, offset, squeeze, on_error, download_path).dicts()
+
+    def to_arrays(
+        self,
+        *attributes,
+        include_key=False,
+        order_by=None,
+        limit=None,
+        offset=None,
+        squeeze=False,
+        on_error="raise",
+        download_path=None,
+    ):
+        """NumPy arrays: one for each named attribute, or a structured one of all.
+
+        A single attribute gives its array, several a tuple of arrays; with `include_key` the tuple
+        begins with the keys as a list of dicts. Dates and datetimes are ``datetime64``. NULL is
+        not-a-time there, NaN among floats of a structured array, and None elsewhere, in an array of
+        objects. Arrays of one shape, from a codec, are stacked.
+
+        Raises `DataJointError` for an attribute that does not exist.
+        """
+        from . import arrays
+
+        rows = self.proj(*attributes) if attributes else self
+        columns = rows._columns(order_by, limit, offset, squeeze, on_error, download_path)
+        if not attributes:
+            return arrays.structured(columns)
+        found = tuple(arrays.column(columns, name) for name in attributes)
+        if include_key:
+            return arrays.keys(columns, self.primary_key), *found
+        return found[0] if len(found) == 1 else found
+
+    def to_pandas(
+        self, order_by=None, limit=None, offset=None, squeeze=False, *, on_error="raise", download_path=None
+    ):
+        """A pandas DataFrame with the primary key as its index.
+
+        Attributes that may be NULL have pandas' nullable types (``Int64``, ``boolean``), or, among
+        floats and dates, its NaN and NaT. Without rows the columns have their types all the same.
+        """
+        from . import frames
+
+        columns = self._columns(order_by, limit, offset, squeeze, on_error, download_path)
+        return frames.pandas(columns, self.primary_key)
+
+    def to_polars(
+        self, order_by=None, limit=None, offset=None, squeeze=False, *, on_error="raise", download_path=None
+    ):
+        """A polars DataFrame."""
+        from . import frames
+
+        return frames.polars(self._columns(order_by, limit, offset, squeeze, on_error, download_path))
+
+    def to_arrow(
+        self, order_by=None, limit=None, offset=None, squeeze=False, *, on_error="raise", download_path=None
+    ):
+        """A pyarrow Table.
+
+        Whatever else reads Arrow takes the query itself, which gives its rows in bounded memory:
+        ``polars.DataFrame(query)``, ``duckdb.from_arrow(query)``.
+        """
+        from . import frames
+
+        return frames.arrow(self._columns(order_by, limit, offset, squeeze, on_error, download_path))
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        """The rows by Arrow's C stream interface."""
+        return self._query.stream(1 << 16).arrow().__arrow_c_stream__(requested_schema)
+
+    def keys(self, order_by=None, limit=None, offset=None):
+        """The primary keys of all rows as a list of dicts."""
+        return self._ordered(order_by, limit, offset).proj().to_dicts()
+
+    def fetch1(self, *attributes, squeeze=False, download_path=None):
+        """The one row there is: as a dict, or the values of the named attributes.
+
+        ``"KEY"`` among the attributes stands for the primary key as a dict.
+
+        Raises `DataJointError` if there is no row, or more than one, and for unknown attributes.
+        """
+        if download_path is not None:
+            with self.connection.config.override(download_path=str(download_path)):
+                return self.fetch1(*attributes, squeeze=squeeze)
+        if not attributes:
+            return self._query.fetch1(squeeze)
+        key = self.primary_key
+        row = self.proj(*(name for name in attributes if name != "KEY"))._query.fetch1(squeeze)
+        values = [{name: row[name] for name in key} if name == "KEY" else row[name] for name in attributes]
+        return values[0] if len(values) == 1 else tuple(values)
+
+    def head(self, limit=25, **options):
+        """The first rows in the order of the primary key, as `to_dicts`."""
+        return self.to_dicts("KEY", limit, **options)
+
+    def tail(self, limit=25, **options):
+        """The last rows in the order of the primary key, as `to_dicts`."""
+        return self.to_dicts("KEY DESC", limit, **options)[::-1]
+
+    def cursor(self, as_dict=False):
+        """The rows one by one as tuples, or as dicts, in bounded memory: see `Cursor`."""
+        return Cursor(self, as_dict)
+
+    def fetch(
+        self,
+        *attributes,
+        offset=None,
+        limit=None,
+        order_by=None,
+        format=None,
+        as_dict=None,
+        squeeze=False,
+        download_path=None,
+    ):
+        """The old way to fetch, which depends on its arguments: see `to_dicts` and its relatives."""
+        warnings.warn(
+            "`fetch` is deprecated: use `to_dicts`, `to_arrays`, `to_pandas`, `keys` or `fetch1`",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        options = {"order_by": order_by, "limit": limit, "offset": offset, "squeeze": squeeze}
+        options["download_path"] = download_path
+        if format == "frame":
+            if attributes or as_dict:
+                raise _lodestore.error(
+                    "invalid-request", '`format="frame"` takes neither attributes nor `as_dict`'
+                )
+            return self.to_pandas(**options)
+        names = [name for name in attributes if name != "KEY"]
+        if as_dict:
+            return (self.proj(*names) if attributes else self).to_dicts(**options)
+        if not attributes:
+            return self.to_arrays(**options)
+        if not names:
+            return self.keys(order_by, limit, offset)
+        if "KEY" not in attributes:
+            return self.to_arrays(*names, **options)
+        keys, *found = self.to_arrays(*names, include_key=True, **options)
+        found = iter(found)
+        values = tuple(keys if name == "KEY" else next(found) for name in attributes)
+        return values[0] if len(values) == 1 else values
+
+
+class Cursor:
+    """The rows of a query one by one, as Python's database cursors give them, decoded.
+
+    Closing it, or dropping it, stops reading.
+    """
+
+    def __init__(self, expression, as_dict=False):
+        names = expression.heading.names
+        #: For each attribute its name, and six times None.
+        self.description = [(name, None, None, None, None, None, None) for name in names]
+        #: Unknown before all rows are read.
+        self.rowcount = -1
+        self._rows = expression._stream(_BATCH_ROWS, "dicts" if as_dict else "tuples")
+
+    def fetchone(self):
+        """The next row; None if there is none."""
+        return next(self._rows, None)
+
+    def fetchmany(self, size=1):
+        """The next rows, `size` of them or fewer."""
+        return [row for _, row in zip(range(size), self._rows, strict=False)]
+
+    def fetchall(self):
+        """The rows that are left."""
+        return list(self._rows)
+
+    def close(self):
+        """Stops reading."""
+        self._rows.close()
+
+    def __iter__(self):
+        return self._rows
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

@@ -1,0 +1,257 @@
+"""Stores as file systems of fsspec, for programs that read and write through it."""
+
+import asyncio
+import io
+import json
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+
+import fsspec
+from fsspec.asyn import AsyncFileSystem
+from fsspec.mapping import FSMap
+
+from . import _lodestore
+from .connection import project_at
+
+#: The stores of this process that file systems were made of: zarr makes them again from their text.
+_handles = {}
+_pool = ThreadPoolExecutor(32, thread_name_prefix="lodestore-fs")
+
+
+class LodestoreFileSystem(AsyncFileSystem):
+    """A store, with the paths that rows tell.
+
+    It is made again elsewhere from the one text that made it: which project, which store, and
+    whether writing is allowed. The store itself is opened when it is first needed.
+    """
+
+    protocol = "lodestore"
+    cachable = True
+
+    def __init__(self, spec, **options):
+        super().__init__(spec, **options)
+        self.spec = spec
+        self._told = json.loads(spec)
+
+    @classmethod
+    def of(cls, handle, *, writable=False):
+        """The file system of a store of the core."""
+        spec = json.dumps({"place": handle.place, "store": handle.name, "writable": writable})
+        _handles[spec] = handle
+        made = cls(spec)
+        # One that was made before may follow settings that have changed since.
+        made.__dict__["_store"] = handle
+        return made
+
+    @cached_property
+    def _store(self):
+        if self.spec in _handles:
+            return _handles[self.spec]
+        return _lodestore.StoreHandle.open(project_at(self._told["place"]), self._told["store"])
+
+    @cached_property
+    def _root(self):
+        inside = self._store.local_path("x")
+        return os.path.dirname(inside) if inside else None
+
+    def __reduce__(self):
+        return type(self), (self.spec,)
+
+    def _inner(self, path):
+        """The path in the store; absolute paths of files that lie in it are taken too."""
+        path = self._strip_protocol(path)
+        if path.startswith("/"):
+            path = path[len(self._root) :] if self._root and path.startswith(f"{self._root}/") else path
+        return path.strip("/")
+
+    def _refuse_if_read_only(self, path):
+        if not self._told["writable"]:
+            raise PermissionError(f"stored objects are read only: {path}")
+
+    async def _run(self, work, *arguments):
+        return await asyncio.get_running_loop().run_in_executor(_pool, work, *arguments)
+
+    async def _cat_file(self, path, start=None, end=None, **_):
+        return await self._run(self._read, self._inner(path), start, end)
+
+    def _read(self, path, start, end):
+        if start is None and end is None:
+            found = self._store.get(path)
+        else:
+            size = self._store.size(path)
+            if size is None:
+                raise FileNotFoundError(path)
+            begin, stop, _ = slice(start, end).indices(size)
+            found = self._store.get_range(path, begin, max(begin, stop))
+        if found is None:
+            raise FileNotFoundError(path)
+        return found
+
+    async def _pipe_file(self, path, value, mode="overwrite", **_):
+        self._refuse_if_read_only(path)
+        await self._run(self._store.put, self._inner(path), bytes(value))
+
+    async def _put_file(self, lpath, rpath, mode="overwrite", **_):
+        self._refuse_if_read_only(rpath)
+        if not os.path.isdir(lpath):
+            await self._run(self._store.put_file, self._inner(rpath), lpath)
+
+    async def _get_file(self, rpath, lpath, **_):
+        path = self._inner(rpath)
+        if await self._isdir(rpath):
+            os.makedirs(lpath, exist_ok=True)
+            return
+        size = await self._run(self._store.size, path)
+        if size is None:
+            raise FileNotFoundError(path)
+        os.makedirs(os.path.dirname(lpath) or ".", exist_ok=True)
+        with open(lpath, "wb") as file:
+            for start in range(0, size, 1 << 24):
+                file.write(await self._run(self._read, path, start, min(size, start + (1 << 24))))
+
+    async def _rm_file(self, path, **_):
+        self._refuse_if_read_only(path)
+        if not await self._run(self._store.delete, self._inner(path)):
+            raise FileNotFoundError(path)
+
+    async def _rm(self, path, recursive=False, batch_size=None, **_):
+        paths = [path] if isinstance(path, str) else path
+        for item in paths:
+            self._refuse_if_read_only(item)
+            inner = self._inner(item)
+            below = [name for name, _ in await self._run(self._store.list, inner)] if recursive else []
+            for name in {*below, inner}:
+                await self._run(self._store.delete, name)
+
+    async def _cp_file(self, path1, path2, **_):
+        await self._pipe_file(path2, await self._cat_file(path1))
+
+    async def _info(self, path, **_):
+        inner = self._inner(path)
+        size = await self._run(self._store.size, inner) if inner else None
+        if size is not None:
+            return {"name": inner, "size": size, "type": "file"}
+        if inner == "" or await self._run(self._store.list, inner):
+            return {"name": inner, "size": 0, "type": "directory"}
+        raise FileNotFoundError(path)
+
+    async def _ls(self, path, detail=True, **_):
+        inner = self._inner(path)
+        listed = await self._run(self._store.list, inner or None)
+        if not listed and inner:
+            found = [await self._info(path)]
+            if found[0]["type"] == "directory":
+                found = []
+            return found if detail else [item["name"] for item in found]
+        start = len(inner) + 1 if inner else 0
+        found = {}
+        for name, size in listed:
+            first, slash, _ = name[start:].partition("/")
+            full = f"{inner}/{first}" if inner else first
+            found[full] = {
+                "name": full,
+                "size": 0 if slash else size,
+                "type": "directory" if slash else "file",
+            }
+        return list(found.values()) if detail else list(found)
+
+    async def _mkdir(self, path, create_parents=True, **_):
+        self._refuse_if_read_only(path)
+
+    async def _makedirs(self, path, exist_ok=False):
+        self._refuse_if_read_only(path)
+
+    def _open(self, path, mode="rb", **_):
+        inner = self._inner(path)
+        if mode == "rb":
+            size = self._store.size(inner)
+            if size is None:
+                raise FileNotFoundError(path)
+            return reader(size, lambda start, end: self._store.get_range(inner, start, end))
+        if mode != "wb":
+            raise ValueError(f"files of a store are opened as 'rb' or 'wb', not {mode!r}")
+        self._refuse_if_read_only(path)
+        return _Writer(self._store, inner)
+
+    def created(self, path):
+        """Not kept by stores."""
+        raise NotImplementedError("a store does not tell when an object was created")
+
+    modified = created
+
+
+class FolderMapping(FSMap):
+    """A stored folder as a mapping of paths to bytes, which is also a context: what zarr opens."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+
+class _Reader(io.RawIOBase):
+    """A stored file, read in ranges."""
+
+    def __init__(self, size, read):
+        self._size, self._read, self._at = size, read, 0
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def tell(self):
+        return self._at
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if start + offset < 0:
+            raise ValueError(f"negative seek position {start + offset}")
+        self._at = start + offset
+        return self._at
+
+    def readinto(self, buffer):
+        end = min(self._at + len(buffer), self._size)
+        if end <= self._at:
+            return 0
+        part = self._read(self._at, end)
+        if part is None:
+            raise FileNotFoundError("the object is gone")
+        buffer[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+
+def reader(size, read):
+    """A seekable, buffered stream over ranges."""
+    return io.BufferedReader(_Reader(size, read), 1 << 16)
+
+
+class _Writer(io.FileIO):
+    """A file that becomes an object when it is closed, whole; not if the block around it fails."""
+
+    def __init__(self, store, path):
+        descriptor, self._scratch = tempfile.mkstemp(prefix="lodestore-")
+        super().__init__(descriptor, "w+b")
+        self._store, self._path, self._dropped = store, path, False
+
+    def __exit__(self, kind, *rest):
+        self._dropped = self._dropped or kind is not None
+        return super().__exit__(kind, *rest)
+
+    def close(self):
+        if self.closed:
+            return
+        super().close()
+        try:
+            if not self._dropped:
+                self._store.put_file(self._path, self._scratch)
+        finally:
+            os.unlink(self._scratch)
+
+
+fsspec.register_implementation("lodestore", LodestoreFileSystem, clobber=True)

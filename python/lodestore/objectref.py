@@ -1,0 +1,210 @@
+"""References to files and folders in a store: what ``<object@>`` and ``<filepath@>`` give back."""
+
+import datetime
+import json
+import os
+
+from . import _lodestore
+from .connection import project_at
+from .errors import CorruptError, DataJointError
+
+#: What `ObjectRef.verify` raises.
+IntegrityError = CorruptError
+
+
+class ObjectRef:
+    """A file or folder in a store, not yet read.
+
+    What its row tells of it is known for nothing. It is for reading: nothing here changes what is
+    stored.
+    """
+
+    def __init__(self, core):
+        self._core = core
+        self._told = core.metadata()
+
+    @classmethod
+    def from_json(cls, document, backend=None):
+        """The reference that a dict or a JSON text tells of, in the default project."""
+        told = json.loads(document) if isinstance(document, str) else dict(document)
+        told["path"], told["size"]  # a KeyError for what is no reference
+        codec = told.pop("codec", "object")
+        return cls(_lodestore.ObjectHandle.from_metadata(None, codec, told))
+
+    def to_json(self):
+        """What the row tells, as a dict."""
+        return {"path": self.path, "store": self.store, **self._told}
+
+    @property
+    def path(self):
+        """Where it lies in its store."""
+        return self._core.path
+
+    @property
+    def store(self):
+        """The name of the store."""
+        return self._core.store
+
+    @property
+    def size(self):
+        """The size in bytes, of a folder that of all files; None if the row does not tell."""
+        return self._told.get("size")
+
+    @property
+    def hash(self):
+        """The checksum of a file, or None."""
+        return self._told.get("checksum") or self._told.get("hash")
+
+    @property
+    def ext(self):
+        """The extension with its dot, or None."""
+        return self._told.get("ext")
+
+    @property
+    def is_dir(self):
+        """True for a folder."""
+        return self._core.is_dir
+
+    @property
+    def item_count(self):
+        """The number of files of a folder, or None."""
+        return self._told.get("item_count")
+
+    @property
+    def mime_type(self):
+        """The type of the content, if the row tells it."""
+        return self._told.get("mime_type")
+
+    @property
+    def timestamp(self):
+        """When it was stored, or None."""
+        told = self._told.get("timestamp")
+        return datetime.datetime.fromisoformat(told) if told else None
+
+    @property
+    def url(self):
+        """Its URL, such as ``file:///data/...`` or ``s3://bucket/...``."""
+        return self._core.url(None)
+
+    @property
+    def full_path(self):
+        """Its path on this machine, or its URL if it is not on this machine."""
+        local = self._core.local_path(None)
+        return self.url if local is None else os.fspath(local)
+
+    @property
+    def fs(self):
+        """The store as a file system of fsspec, for reading."""
+        from .filesystem import LodestoreFileSystem
+
+        return LodestoreFileSystem.of(_lodestore.StoreHandle.open(self._core.project, self.store))
+
+    @property
+    def fsmap(self):
+        """The folder as a mapping of paths to bytes, which zarr opens; for reading."""
+        from .filesystem import FolderMapping
+
+        return FolderMapping(self.path, self.fs)
+
+    def read(self):
+        """The whole file as bytes.
+
+        Raises `MissingExternalFile` if it is gone, `DataJointError` for a folder.
+        """
+        if self.is_dir:
+            raise self._refusal("Cannot read() a directory. Use listdir() or walk() instead.")
+        return self._core.read(None)
+
+    def open(self, subpath=None, mode="rb"):
+        """The file, or a file of the folder, as a seekable stream for reading.
+
+        A folder without `subpath` gives a context with the mapping that zarr opens:
+        ``with ref.open() as f: zarr.open(f, mode="r")``.
+        """
+        if mode not in ("rb", "r"):
+            raise self._refusal(f"Cannot open() a stored object with mode {mode!r}: it is read only")
+        if subpath is not None and not self.is_dir:
+            raise self._refusal("Cannot use subpath on a file object")
+        if subpath is None and self.is_dir:
+            return self.fsmap
+        size = self._core.size_of(subpath)
+        if size is None:
+            if subpath is not None and self._core.exists(subpath):
+                raise IsADirectoryError(f"{self.path}/{subpath}")
+            # Says what is missing, and where.
+            self._core.read(subpath)
+        local = self._core.local_path(subpath)
+        if local is not None:
+            return open(local, "rb")
+        from .filesystem import reader
+
+        return reader(size, lambda start, end: self._core.read_range(subpath, start, end))
+
+    def listdir(self, subpath=""):
+        """The names in the folder, or in a folder of it, sorted."""
+        if not self.is_dir:
+            raise self._refusal("Cannot listdir() on a file. Use read() or open() instead.")
+        return sorted({name.split("/", 1)[0] for name, _ in self._core.files(subpath or None)})
+
+    def walk(self):
+        """For each folder its path in this one, the folders in it and the files in it."""
+        if not self.is_dir:
+            raise self._refusal("Cannot walk() on a file.")
+        folders = {"": (set(), [])}
+        for name, _ in self._core.files(None):
+            *above, file = name.split("/")
+            for depth, folder in enumerate(above):
+                folders.setdefault("/".join(above[:depth]), (set(), []))[0].add(folder)
+            folders.setdefault("/".join(above), (set(), []))[1].append(file)
+        for path, (inner, files) in sorted(folders.items()):
+            yield path, sorted(inner), sorted(files)
+
+    def exists(self, subpath=None):
+        """True if it, or what is at a path in it, is in the store."""
+        return self._core.exists(subpath)
+
+    def download(self, destination=".", subpath=None):
+        """Copies it out of the store; gives the path that holds it, as a `str`.
+
+        A file goes to `destination`, or into it if that is a folder. The content of a folder goes
+        to `destination`; if that holds other things, to a folder of its own in it. An earlier
+        download is replaced, in one step.
+        """
+        return os.fspath(self._core.download(os.fspath(destination), subpath))
+
+    def verify(self):
+        """True if every byte is still what was stored.
+
+        Raises `CorruptError` with what is missing, damaged or too much.
+        """
+        self._core.verify()
+        return True
+
+    def _refusal(self, message):
+        error = DataJointError(message)
+        error.context = {"store": self.store, "path": self.path}
+        return error
+
+    def __eq__(self, other):
+        if not isinstance(other, ObjectRef):
+            return NotImplemented
+        return self._core.place == other._core.place and self.to_json() == other.to_json()
+
+    def __hash__(self):
+        return hash((self._core.place, self.store, self.path))
+
+    def __reduce__(self):
+        return _reopen, (self._core.place, self._core.codec, self.to_json())
+
+    def __str__(self):
+        return self.path
+
+    def __repr__(self):
+        if self.is_dir:
+            return f"ObjectRef(folder: {self.path}, items={self.item_count})"
+        return f"ObjectRef(file: {self.path}, size={self.size})"
+
+
+def _reopen(place, codec, told):
+    """A reference that was sent here from another process."""
+    return ObjectRef(_lodestore.ObjectHandle.from_metadata(project_at(place), codec, told))

@@ -1,0 +1,228 @@
+"""Settings: ``lodestore.config``, and where its values come from.
+
+For every key alike: environment variables outrank ``.secrets/``, which outranks ``datajoint.json``,
+which outranks the defaults. What a program sets outranks them all.
+"""
+
+import os
+from collections.abc import MutableMapping
+from contextlib import contextmanager
+
+from . import _lodestore
+from .errors import DataJointError, ThreadSafetyError
+from .logs import logger
+
+_GROUPS = frozenset(name.split(".")[0] for name in _lodestore.Config.keys() if "." in name)  # noqa: SIM118
+_THREAD_SAFE = "Global DataJoint state is disabled in thread-safe mode. Use dj.Instance() to create an isolated instance."
+
+
+def is_thread_safe_mode():
+    """True if the environment asks that there be no process-wide settings and connection."""
+    return os.environ.get("DJ_THREAD_SAFE", "").lower() in ("true", "1", "yes", "on")
+
+
+def refuse_if_thread_safe():
+    """Raises `ThreadSafetyError` in thread-safe mode."""
+    if is_thread_safe_mode():
+        raise ThreadSafetyError(_THREAD_SAFE)
+
+
+class Config:
+    """The settings of a project.
+
+    ``config["database.host"]`` and ``config.database.host`` read and write the same setting;
+    ``config.stores`` is a mapping of store names to their settings. Writing checks the value and
+    raises `DataJointError` if the setting does not exist or cannot hold it. Secrets are masked when
+    settings are shown.
+    """
+
+    def __init__(self, core):
+        object.__setattr__(self, "_core", core)
+
+    @classmethod
+    def load_sources(cls):
+        """The settings that environment, secrets and file give."""
+        core = _lodestore.Config.load()
+        for warning in core.warnings():
+            logger.warning(warning)
+        return cls(core)
+
+    def __getitem__(self, name):
+        if name == "stores":
+            return self.stores
+        core = self._core
+        try:
+            return core.get(name)
+        except DataJointError as error:
+            raise KeyError(f"Setting '{name}' not found") from error
+
+    def __setitem__(self, name, value):
+        self._core.set(name, _plain(value))
+        if name == "loglevel":
+            logger.setLevel(self._core.get(name))
+
+    def __delitem__(self, name):
+        self._core.set(name, None)
+
+    def __contains__(self, name):
+        try:
+            self[name]
+        except KeyError:
+            return False
+        return True
+
+    def __getattr__(self, name):
+        if name in _GROUPS:
+            return _Group(self, name)
+        if name.startswith("_") or name not in self:
+            raise AttributeError(f"there is no setting {name!r}")
+        return self[name]
+
+    def __setattr__(self, name, value):
+        self[name] = value
+
+    def get(self, name, default=None):
+        """The value of a setting, or `default` if there is no such setting."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    @property
+    def stores(self):
+        """The stores by name, and the names of the default ones."""
+        return Stores(self, "stores")
+
+    def get_store_spec(self, store=None, *, use_filepath_default=False):
+        """The settings of a store, defaults filled in, as a dict. Without a name: of the default one.
+
+        Raises `DataJointError` if it is not configured, or wrongly.
+        """
+        return self._core.store_spec(store, use_filepath_default)
+
+    def load(self, filename):
+        """Applies a file of settings: all of it, or nothing if any of it is wrong."""
+        if not os.path.isfile(filename):
+            raise FileNotFoundError(f"Config file not found: {filename}")
+        self._core.load_file(filename)
+
+    @contextmanager
+    def override(self, **settings):
+        """A context in which settings are different; ``__`` stands for the dot in their names."""
+        snapshot = self._core.snapshot()
+        try:
+            for name, value in settings.items():
+                self[name.replace("__", ".")] = value
+            yield self
+        finally:
+            self._core.restore(snapshot)
+
+    @staticmethod
+    def save_template(path="datajoint.json", minimal=True, create_secrets_dir=True):
+        """Writes a file of settings to begin with; gives its path. A file that is there is kept."""
+        if os.path.exists(path):
+            raise FileExistsError(f"File already exists: {path}. Remove it first or choose a different path.")
+        return _lodestore.Config.save_template(path, minimal, create_secrets_dir)
+
+    def __repr__(self):
+        shown = (f"  {name} = {value!r}" for name, value in self._core.masked().items())
+        return "\n".join(("Config:", *shown))
+
+
+class _ProcessConfig(Config):
+    """The process-wide settings, loaded when first asked for."""
+
+    def __init__(self):
+        object.__setattr__(self, "_loaded", None)
+
+    @property
+    def current(self):
+        """The settings themselves, for those who keep them."""
+        refuse_if_thread_safe()
+        if self._loaded is None:
+            object.__setattr__(self, "_loaded", Config.load_sources())
+        return self._loaded
+
+    @property
+    def _core(self):
+        return self.current._core
+
+    def __repr__(self):
+        if is_thread_safe_mode():
+            return "ConfigProxy (thread-safe mode - use dj.Instance())"
+        return super().__repr__()
+
+
+class _Group:
+    """The settings whose names begin alike: ``config.database``."""
+
+    def __init__(self, config, name):
+        object.__setattr__(self, "_config", config)
+        object.__setattr__(self, "_name", name)
+
+    def __getattr__(self, name):
+        try:
+            return self._config[f"{self._name}.{name}"]
+        except KeyError:
+            raise AttributeError(f"there is no setting '{self._name}.{name}'") from None
+
+    def __setattr__(self, name, value):
+        self._config[f"{self._name}.{name}"] = value
+
+    def __repr__(self):
+        prefix = f"{self._name}."
+        shown = {
+            key[len(prefix) :]: value
+            for key, value in self._config._core.masked().items()
+            if key.startswith(prefix)
+        }
+        return f"{self._name}({shown})"
+
+
+class Stores(MutableMapping):
+    """The stores, or one of them, as a mapping; writing to it changes the settings."""
+
+    def __init__(self, config, path):
+        self._config = config
+        self._path = path
+
+    def _content(self):
+        return self._config._core.get(self._path)
+
+    def __getitem__(self, name):
+        value = self._content()[name]
+        return (
+            Stores(self._config, f"{self._path}.{name}")
+            if isinstance(value, dict) and self._path == "stores"
+            else value
+        )
+
+    def __setitem__(self, name, value):
+        self._config._core.set(f"{self._path}.{name}", _plain(value))
+
+    def __delitem__(self, name):
+        if name not in self._content():
+            raise KeyError(name)
+        self._config._core.set(f"{self._path}.{name}", None)
+
+    def __iter__(self):
+        return iter(self._content())
+
+    def __len__(self):
+        return len(self._content())
+
+    def __repr__(self):
+        shown = self._config._core.masked()
+        for part in self._path.split("."):
+            shown = shown[part]
+        return repr(shown)
+
+
+def _plain(value):
+    if isinstance(value, Stores):
+        return value._content()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+#: The process-wide settings.
+config = _ProcessConfig()

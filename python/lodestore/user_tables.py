@@ -1,0 +1,163 @@
+"""The classes that a user's tables derive from, one for each tier."""
+
+from . import _lodestore
+from .autopopulate import AutoPopulate
+from .table import Table
+
+#: What a class answers for all its rows, as an instance would.
+_ANSWERED_BY_CLASS = frozenset(
+    [
+        "restrict",
+        "proj",
+        "join",
+        "extend",
+        "aggr",
+        "aggregate",
+        "heading",
+        "primary_key",
+        "preview",
+        "_repr_html_",
+        "make_sql",
+        "describe",
+        "to_dicts",
+        "to_arrays",
+        "to_pandas",
+        "to_polars",
+        "to_arrow",
+        "keys",
+        "fetch",
+        "fetch1",
+        "head",
+        "tail",
+        "cursor",
+        "__arrow_c_stream__",
+        "insert",
+        "insert1",
+        "insert_dataframe",
+        "staged_insert1",
+        "update1",
+        "validate",
+        "delete",
+        "delete_quick",
+        "drop",
+        "drop_quick",
+        "alter",
+        "table_name",
+        "full_table_name",
+        "parents",
+        "children",
+        "ancestors",
+        "descendants",
+        "parts",
+        "size_on_disk",
+        "populate",
+        "progress",
+        "key_source",
+    ]
+)
+
+
+class TableMeta(type):
+    """Lets a class stand for all rows of its table: ``Subject & "age > 3"``, ``len(Subject)``."""
+
+    def __getattribute__(cls, name):
+        if name in _ANSWERED_BY_CLASS and type.__getattribute__(cls, "_bound") is not None:
+            return getattr(cls(), name)
+        return type.__getattribute__(cls, name)
+
+    def __and__(cls, restriction):
+        return cls() & restriction
+
+    def __sub__(cls, restriction):
+        return cls() - restriction
+
+    def __mul__(cls, other):
+        return cls() * other
+
+    def __add__(cls, other):
+        return cls() + other
+
+    def __xor__(cls, other):
+        return cls() ^ other
+
+    def __matmul__(cls, other):
+        return cls() @ other
+
+    def __neg__(cls):
+        return -cls()
+
+    def __len__(cls):
+        return len(cls())
+
+    def __bool__(cls):
+        # An unbound class is just a class.
+        return True if cls._bound is None else bool(cls())
+
+    def __contains__(cls, restriction):
+        return restriction in cls()
+
+    def __iter__(cls):
+        return iter(cls())
+
+    def __repr__(cls):
+        return type.__repr__(cls) if cls._bound is None else repr(cls())
+
+
+class UserTable(Table, metaclass=TableMeta):
+    """A table declared by a class."""
+
+    #: The table of the core, once a schema has taken the class in.
+    _bound = None
+    _tier = None
+
+    @property
+    def _table(self):
+        if self._bound is None:
+            raise _lodestore.error(
+                "missing-table",
+                f"Class {type(self).__name__} is not associated with a schema",
+                "apply a schema decorator: `@schema` above the class",
+            )
+        return self._bound
+
+    def __eq__(self, other):
+        return self is other
+
+    __hash__ = object.__hash__
+
+
+class Manual(UserTable):
+    """Rows entered by people or their programs."""
+
+    _tier = "Manual"
+
+
+class Lookup(UserTable):
+    """Small tables of constants: `contents` are inserted when the table is declared."""
+
+    _tier = "Lookup"
+    #: The rows that the table begins with.
+    contents = ()
+
+
+class Imported(AutoPopulate, UserTable):
+    """Rows computed with data from outside the database; `populate` calls `make` for each."""
+
+    _tier = "Imported"
+
+
+class Computed(AutoPopulate, UserTable):
+    """Rows computed from the database; `populate` calls `make` for each."""
+
+    _tier = "Computed"
+
+
+class Part(UserTable):
+    """Rows that belong to a row of the master, in whose class this one is nested."""
+
+    _tier = "Part"
+    #: The class in which this one is nested.
+    master = None
+
+
+Entry, Ingest, Compute = Manual, Imported, Computed
