@@ -1,0 +1,154 @@
+"""Classes become tables."""
+
+import pytest
+
+import lodestore as dj
+from lodestore.errors import DefinitionError, MissingTableError
+
+
+def test_a_class_becomes_a_table(schema):
+    @schema
+    class SessionTrial(dj.Manual):
+        definition = """
+        # one trial
+        trial : int16        # counts from 1
+        ---
+        note = '' : varchar(20)
+        """
+
+    assert SessionTrial.table_name == "session_trial"
+    assert schema.list_tables() == ["session_trial"]
+    assert SessionTrial.primary_key == ["trial"]
+    assert [repr(attribute) for attribute in SessionTrial.heading.attributes.values()] == [
+        "*trial : int16",
+        "note : varchar(20)",
+    ]
+    assert len(SessionTrial) == 0 and not SessionTrial()
+    assert "Total: 0" in repr(SessionTrial())
+
+
+def test_tiers_have_their_prefixes(schema):
+    @schema
+    class Method(dj.Lookup):
+        definition = "method : varchar(9)"
+        contents = (("a",), {"method": "b"})
+
+    @schema
+    class Raw(dj.Imported):
+        definition = "-> Method"
+
+    @schema
+    class Cooked(dj.Computed):
+        definition = "-> Raw"
+
+        class Piece(dj.Part):
+            definition = """
+            -> master
+            piece : int8
+            """
+
+    assert schema.list_tables() == ["#method", "_raw", "__cooked", "__cooked__piece"]
+    assert Cooked.Piece.master is Cooked
+    assert Cooked.Piece.primary_key == ["method", "piece"]
+    assert [row["method"] for row in Method] == ["a", "b"]
+    # Declared again, as in another process, the contents are not inserted again.
+    schema(Method)
+    assert len(Method) == 2
+
+
+def test_definitions_find_their_parents(project, schema):
+    @schema
+    class Subject(dj.Manual):
+        definition = "subject : int32"
+
+    class lab:
+        pass
+
+    lab.Subject = Subject
+    other = project.Schema("other")
+
+    @other
+    class Litter(dj.Manual):
+        definition = """
+        -> lab.Subject
+        ---
+        -> [nullable] lab.Subject.proj(mother='subject')
+        """
+
+    assert Litter.heading.names[1] == "mother" and Litter.heading["mother"].nullable
+    Subject.insert([{"subject": 1}, {"subject": 2}])
+    Litter.insert([{"subject": 1, "mother": 2}, {"subject": 2}])
+    assert Litter.to_dicts() == [{"subject": 1, "mother": 2}, {"subject": 2, "mother": None}]
+
+
+def test_a_schema_waits_for_its_name(project):
+    schema = dj.Schema()
+
+    @schema
+    class Thing(dj.Manual):
+        definition = "id : int8"
+
+    assert not schema.is_activated()
+    with pytest.raises(MissingTableError, match="schema decorator"):
+        len(Thing())
+    schema.activate("later", connection=project.connection)
+    Thing.insert1({"id": 1})
+    assert len(Thing) == 1
+    with pytest.raises(dj.DataJointError, match="already activated"):
+        schema.activate("another")
+
+
+def test_a_broken_definition_shows_the_place(schema):
+    with pytest.raises(DefinitionError) as caught:
+
+        @schema
+        class Wrong(dj.Manual):
+            definition = """
+            id : int32
+            ---
+            weight float64
+            """
+
+    text = str(caught.value)
+    assert "weight float64" in text and "^" in text and "lab.wrong" in text
+    assert caught.value.kind == "invalid-definition"
+    assert schema.list_tables() == []
+
+
+@pytest.mark.parametrize(
+    ("definition", "mention"),
+    [
+        ("id : int33", "int33"),
+        ("id : int32\n---\nx : <nump@>", "nump"),
+        ("id : int32\n---\nx : <npy@cold>", "cold"),
+        ("-> Nobody", "Nobody"),
+        (None, "definition"),
+    ],
+)
+def test_what_a_definition_gets_wrong_is_told(schema, definition, mention):
+    with pytest.raises(dj.DataJointError, match=mention):
+        schema(type("Wrong", (dj.Manual,), {"definition": definition}))
+    assert schema.list_tables() == []
+
+
+def test_what_is_no_table_class_is_refused(schema):
+    with pytest.raises(dj.DataJointError, match=r"dj\.Manual"):
+        schema(int)
+    with pytest.raises(dj.DataJointError, match="Part"):
+        schema(type("Piece", (dj.Part,), {"definition": "id : int8"}))
+
+
+def test_tables_are_found_without_their_classes(project, schema):
+    @schema
+    class Thing(dj.Lookup):
+        definition = "id : int8"
+        contents = ((1,),)
+
+    again = dj.Instance(path=project.config["database.path"])
+    found = again.Schema("lab", create_schema=False)["Thing"]
+    assert found.to_dicts() == [{"id": 1}]
+    assert "Thing" in schema and "Nothing" not in schema
+    with pytest.raises(MissingTableError):
+        schema["Nothing"]
+    with pytest.raises(MissingTableError):
+        again.Schema("missing", create_schema=False)
