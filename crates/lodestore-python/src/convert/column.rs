@@ -1,6 +1,5 @@
 //! Columns to Python objects, cell by cell: what dicts and arrays of objects are made of.
 
-
 use lodestore::{Column, ColumnData, Error, ErrorKind, Instance};
 use pyo3::IntoPyObjectExt;
 use pyo3::buffer::PyUntypedBuffer;
@@ -63,7 +62,9 @@ impl<'a, 'py> Cells<'a, 'py> {
                 let moment = moments[index];
                 self.repeats.find(hash(&moment.to_ne_bytes()), index, |other| moments[other] == moment, slowly)
             }
-            ColumnData::Uuid(ids) => self.repeats.find(hash(&ids[index]), index, |other| ids[other] == ids[index], slowly),
+            ColumnData::Uuid(ids) => {
+                self.repeats.find(hash(&ids[index]), index, |other| ids[other] == ids[index], slowly)
+            }
             ColumnData::Values(_) => slowly(),
         }
     }

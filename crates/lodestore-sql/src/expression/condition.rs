@@ -376,8 +376,9 @@ fn comparable(core: &CoreType, value: &Value) -> Result<Comparable> {
 
 fn refuse_nan(value: &Value) -> Result<()> {
     match value {
-        Value::Float(number) if number.is_nan() => Err(Error::new(ErrorKind::InvalidCondition, "nothing equals NaN")
-            .with_hint("None asks for missing values")),
+        Value::Float(number) if number.is_nan() => {
+            Err(Error::new(ErrorKind::InvalidCondition, "nothing equals NaN").with_hint("None asks for missing values"))
+        }
         _ => Ok(()),
     }
 }
