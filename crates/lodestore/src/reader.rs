@@ -138,7 +138,8 @@ impl Reader {
                 if value.is_null() {
                     return Ok(value);
                 }
-                let value = extract(&self.instance, value).map_err(|error| error.with("codec", "attach"))?;
+                let folder = self.options.download_path.as_deref();
+                let value = extract(&self.instance, folder, value).map_err(|error| error.with("codec", "attach"))?;
                 work_for(&self.instance, || chain.decode_above(at, Stored { value, object: None }, &context)).0
             };
             return Ok(stored.into_iter().map(|value| value.and_then(decode)).collect());
