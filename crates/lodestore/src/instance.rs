@@ -168,6 +168,11 @@ impl Instance {
             .ok_or_else(|| Error::new(ErrorKind::MissingTable, format!("the table `{name}` is not defined")))
     }
 
+    /// The full name of a table as the database's SQL has it.
+    pub fn quoted_name(&self, table: &FullTableName) -> String {
+        self.dialect().table(table)
+    }
+
     pub(crate) fn find_table(&self, name: &FullTableName) -> Result<Option<Table>> {
         self.heading(name)?.map(|heading| Table::new(self.clone(), name.clone(), heading)).transpose()
     }

@@ -80,6 +80,7 @@ pub mod config;
 mod current;
 mod fetch;
 mod filepath;
+mod graph;
 mod insert;
 mod instance;
 mod local;
@@ -101,6 +102,7 @@ pub use algebra::Universal;
 pub use columns::Columns;
 pub use condition::IntoCondition;
 pub use fetch::{FetchOptions, OnError};
+pub use graph::{Graph, Link};
 pub use insert::{Duplicates, InsertOptions};
 pub use instance::{Instance, set_codec_finder};
 pub use npy::NpyRef;
@@ -118,5 +120,7 @@ pub use lodestore_codec::npy::Index;
 pub use lodestore_db::{Column, ColumnData, Strings, set_interrupt_check};
 pub use lodestore_objects as store;
 pub use lodestore_sql::definition::Reference as TableReference;
-pub use lodestore_sql::{Attribute, Condition, Heading, JoinKind, JoinOptions, Matching, Projection, Top, Unmatched};
+pub use lodestore_sql::{
+    Attribute, Condition, Dependency, ForeignKey, Heading, JoinKind, JoinOptions, Matching, Projection, Top, Unmatched,
+};
 pub use lodestore_types::*;
