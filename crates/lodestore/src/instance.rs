@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use lodestore_codec::{Chain, Codec, Registry, TypeSpec};
 use lodestore_db::{Connection, Pool, sqlite};
 use lodestore_objects::{FileStore, Store};
-use lodestore_sql::{Dialect, Heading, Row as StoredRow, Sqlite, Statement};
+use lodestore_sql::{Dependency, Dialect, Heading, Row as StoredRow, Sqlite, Statement};
 use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName};
 
 use crate::config::{Backend, Config, StoreSpec};
@@ -265,6 +265,11 @@ impl Instance {
 
     pub(crate) fn query(&self, statement: &Statement) -> Result<Vec<StoredRow>> {
         self.with_connection(|connection| connection.query(&statement.sql, &statement.parameters))
+    }
+
+    /// The foreign keys of all visible tables.
+    pub(crate) fn dependencies(&self) -> Result<Vec<Dependency>> {
+        self.dialect().read_dependencies(&self.query(&self.dialect().dependencies())?)
     }
 
     /// The heading of a table, read from the database once.

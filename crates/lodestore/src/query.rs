@@ -115,8 +115,7 @@ impl Query {
     /// The refusal of a delete, with the tables that stand against it.
     fn still_referred_to(&self, error: Error) -> Error {
         let children = || -> Result<Vec<String>> {
-            let dialect = self.instance.dialect();
-            let edges = dialect.read_dependencies(&self.instance.query(&dialect.dependencies())?)?;
+            let edges = self.instance.dependencies()?;
             let own = self.heading().table.as_ref();
             Ok(edges
                 .into_iter()

@@ -75,8 +75,7 @@ impl Table {
     /// # Errors
     /// The database's.
     pub fn describe(&self, name_of: &dyn Fn(&FullTableName) -> Option<String>) -> Result<String> {
-        let dialect = self.instance().dialect();
-        let edges = dialect.read_dependencies(&self.instance().query(&dialect.dependencies())?)?;
+        let edges = self.instance().dependencies()?;
         let keys: Vec<_> = edges.into_iter().filter(|edge| edge.child == self.name).map(|edge| edge.key).collect();
         Ok(self.heading().describe(&keys, name_of))
     }

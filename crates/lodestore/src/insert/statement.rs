@@ -143,7 +143,7 @@ impl Inserts {
 
 fn parents(table: &Table) -> Result<Vec<String>> {
     let instance = table.instance();
-    let edges = instance.dialect().read_dependencies(&instance.query(&instance.dialect().dependencies())?)?;
+    let edges = instance.dependencies()?;
     let mut parents: Vec<String> = edges
         .into_iter()
         .filter(|edge| edge.child == *table.name())
