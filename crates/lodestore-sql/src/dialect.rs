@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-use lodestore_types::{CoreType, FullTableName, Result, SchemaName, Value};
+use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
-use crate::{Attribute, Declaration, ForeignKey, Heading};
+use crate::{Attribute, Declaration, ForeignKey, Heading, Lineage};
 
 /// One statement with the values bound to its placeholders, in order.
 ///
@@ -202,6 +202,15 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Corrupt`](lodestore_types::ErrorKind::Corrupt) if the rows are not what the query gives.
     fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>>;
+
+    /// One row if the schema records the origins of attributes, else none.
+    fn lineage_exists(&self, schema: &SchemaName) -> Statement;
+
+    /// The recorded origins of a schema's attributes: table (without schema), attribute, origin.
+    fn lineage(&self, schema: &SchemaName) -> Statement;
+
+    /// Replaces all that [`Dialect::lineage`] tells; makes the place for it if need be. To be run in one transaction.
+    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement>;
 
     /// The text of an insert of `rows` rows: parameters row by row, each in the order of `columns`.
     ///
