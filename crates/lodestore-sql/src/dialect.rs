@@ -71,6 +71,15 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         if descending { " DESC" } else { "" }
     }
 
+    /// How to say `sum`, `avg`, `min` or `max` of an attribute (`argument` is it, quoted, perhaps behind DISTINCT) whose
+    /// type this database does not compute with as it should. `None` if the function stands as written.
+    ///
+    /// A sum of `decimal(p,s)` is a `decimal(65,s)`, a mean a `decimal(65,s+4)` ([`MEAN_DIGITS`](lodestore_types::MEAN_DIGITS)),
+    /// rounded away from zero; both are exact.
+    fn aggregate(&self, _function: &str, _argument: &str, _core: &CoreType) -> Option<String> {
+        None
+    }
+
     /// What to sort by for a column whose text does not sort as its type does. `None` if the column itself does.
     fn order_by(&self, _column: &str, _core: &CoreType) -> Option<String> {
         None
