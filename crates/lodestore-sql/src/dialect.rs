@@ -140,6 +140,11 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         true
     }
 
+    /// True if a `DELETE` may ask, in its conditions, the table from which it deletes.
+    fn deletes_what_it_reads(&self) -> bool {
+        true
+    }
+
     /// What makes a fresh database usable, and does nothing to one that is.
     fn prepare_database(&self) -> Vec<Statement>;
 
@@ -163,6 +168,12 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported) if the dialect cannot hold it.
     fn declare(&self, declaration: &Declaration) -> Result<Vec<Statement>>;
+
+    /// What a declaration that failed leaves behind, where a database ends the transaction at each `CREATE`. To be run
+    /// after such a failure.
+    fn undo_declare(&self, _table: &FullTableName) -> Vec<Statement> {
+        Vec::new()
+    }
 
     /// Drops a table with its comments and lineage. To be run in one transaction.
     fn drop_table(&self, table: &FullTableName) -> Vec<Statement>;
