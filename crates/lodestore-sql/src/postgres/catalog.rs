@@ -41,6 +41,14 @@ fn of_table(sql: &str, table: &FullTableName) -> Statement {
     ask(sql, &[table.schema.as_str(), table.table.as_str()])
 }
 
+pub(super) fn lineage_exists(schema: &SchemaName) -> Statement {
+    ask("SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = '~lineage'", &[schema.as_str()])
+}
+
+pub(super) fn lineage(schema: &SchemaName) -> Statement {
+    ask(format!("SELECT table_name, attribute_name, lineage FROM {}", lineage_table(schema)), &[])
+}
+
 pub(super) fn table_exists(table: &FullTableName) -> Statement {
     of_table(&format!("SELECT coalesce(obj_description(c.oid, 'pg_class'), '') {TABLE}"), table)
 }
