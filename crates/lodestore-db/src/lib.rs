@@ -24,6 +24,8 @@
 mod column;
 mod connection;
 mod interrupt;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 mod pool;
 mod server;
 pub mod sqlite;
