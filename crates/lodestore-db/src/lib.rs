@@ -27,6 +27,8 @@ mod interrupt;
 #[cfg(feature = "mysql")]
 pub mod mysql;
 mod pool;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod server;
 pub mod sqlite;
 

@@ -60,6 +60,12 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         text_literal(text)
     }
 
+    /// An operator that this database spells otherwise, such as `regexp`, or its negation. `None` if it stands as
+    /// written.
+    fn operator(&self, _word: &str, _negated: bool) -> Option<&'static str> {
+        None
+    }
+
     /// A function that this database calls otherwise. `None` if it stands as written.
     fn call(&self, _function: &str, _arguments: &[String]) -> Option<String> {
         None
