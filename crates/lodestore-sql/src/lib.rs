@@ -5,7 +5,7 @@
 //! ```text
 //! definition text -> Definition -> Declaration -> DDL          definition, declaration, dialect
 //!                                                  |
-//!                      rows of the catalog  <-- database       dialect and its rooms
+//!                      rows of the catalog  <-- database       dialect; sqlite, postgres, mysql
 //!                              |
 //!                           Heading -> Expression -> SELECT    heading, expression, dialect
 //! ```
@@ -36,6 +36,8 @@ pub mod declaration;
 pub mod definition;
 pub mod dialect;
 pub mod expression;
+#[cfg(test)]
+mod golden;
 pub mod heading;
 pub mod mysql;
 mod native;

@@ -1,6 +1,6 @@
 //! A connection to a server: statements, and one transaction at a time.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,13 @@ use ::mysql::prelude::Queryable;
 use ::mysql::{Conn, Error as Failure, Params, Value as Raw};
 use lodestore_types::{Error, ErrorKind, Result, Value};
 
+use super::bulk;
 use super::column::push;
 use super::error::{commit_lost, ends_transaction, is_lost, lost_in_transaction, translate, unique_conflict};
 use super::transaction::{Transaction, is_definition};
 use super::value::{Meta, bind, read};
 use super::worker::{Parts, Trouble, Worker, stopped};
-use crate::{Column, ColumnSpec, ColumnVisitor, Connection, RowVisitor, ServerConfig};
+use crate::{Bulk, Column, ColumnSpec, ColumnVisitor, Connection, Refused, RowVisitor, ServerConfig};
 
 /// A connection that was idle for longer is asked whether it still lives before a statement is trusted to it.
 const IDLE: Duration = Duration::from_secs(30);
@@ -21,12 +22,6 @@ const IDLE: Duration = Duration::from_secs(30);
 const BUNDLE: usize = 256;
 /// Columns of more bytes than this are handed over early, where they are handed over in parts at all.
 const BATCH_BYTES: usize = 32 << 20;
-/// Many rows are sent by statements of so many, if they are small.
-const ROWS_AT_ONCE: usize = 1000;
-/// A statement for many rows holds no more bytes than this, unless a single row does.
-const STATEMENT_BYTES: usize = 4 << 20;
-/// The most parameters of a statement.
-const MOST_PARAMETERS: usize = 65535;
 
 pub(super) struct MysqlConnection {
     config: Arc<ServerConfig>,
@@ -151,6 +146,16 @@ fn prepared(
     }
 }
 
+/// The server counts the rows of a statement where a value does not fit.
+fn refused(error: Error, rows: &Range<usize>) -> Refused {
+    let told = error.message().rsplit_once(" at row ").and_then(|(_, number)| number.trim().parse::<usize>().ok());
+    let row = match told {
+        Some(number) if error.kind() == ErrorKind::InvalidValue => Some(rows.start + number - 1),
+        _ => (rows.len() == 1).then_some(rows.start),
+    };
+    Refused { error, row: row.filter(|row| rows.contains(row)) }
+}
+
 fn bind_all(parameters: &[Value]) -> Result<Vec<Raw>> {
     parameters.iter().map(bind).collect()
 }
@@ -168,6 +173,22 @@ impl Connection for MysqlConnection {
             self.command(Run::Once, "START TRANSACTION")?;
         }
         outcome
+    }
+
+    fn insert(&mut self, bulk: &Bulk<'_>) -> std::result::Result<u64, Refused> {
+        let (mut first, mut count) = (bulk.rows.start, 0);
+        let mut text = (0, String::new());
+        while first < bulk.rows.end {
+            let rows = bulk::next_rows(bulk, first);
+            if text.0 != rows.len() {
+                text = (rows.len(), (bulk.statement)(rows.len())?);
+            }
+            let make = || Ok(prepared(text.1.clone(), bulk::parameters(bulk, rows.clone())?));
+            let outcome = self.run(Run::Once, &make, &mut |()| Ok(ControlFlow::Continue(())));
+            count += outcome.map_err(|error| refused(unique_conflict(error, &text.1), &rows))?;
+            first = rows.end;
+        }
+        Ok(count)
     }
 
     fn query_each(&mut self, sql: &str, parameters: &[Value], visit: &mut RowVisitor<'_>) -> Result<()> {
@@ -214,35 +235,6 @@ impl Connection for MysqlConnection {
         };
         let mut each = |batch: Result<Vec<Column>>| visit(batch?);
         self.run(Run::Again, &make, &mut each).map(drop)
-    }
-
-    fn insert_rows(&mut self, sql: &str, rows: &mut dyn Iterator<Item = &[Value]>) -> Result<u64> {
-        let Some((head, row)) = sql.rsplit_once(" VALUES ") else {
-            return Err(Error::new(ErrorKind::Internal, "a statement for many rows has no VALUES").with("sql", sql));
-        };
-        let (mut parameters, mut count, mut bytes, mut sent): (Vec<Raw>, _, _, _) = (Vec::new(), 0, 0, 0);
-        let mut rows = rows.peekable();
-        while let Some(values) = rows.next() {
-            for value in values {
-                let bound = bind(value)?;
-                bytes += if let Raw::Bytes(text) = &bound { text.len() } else { 8 };
-                parameters.push(bound);
-            }
-            count += 1;
-            let full = count == ROWS_AT_ONCE
-                || parameters.len() + values.len() > MOST_PARAMETERS
-                || bytes > STATEMENT_BYTES
-                || rows.peek().is_none();
-            if full {
-                let text = format!("{head} VALUES {}", vec![row; count].join(", "));
-                // Asked for once only: the values need not be kept.
-                let bound = std::cell::Cell::new(std::mem::take(&mut parameters));
-                let make = || Ok(prepared(text.clone(), bound.take()));
-                sent += self.run(Run::Once, &make, &mut |()| Ok(ControlFlow::Continue(())))?;
-                (count, bytes) = (0, 0);
-            }
-        }
-        Ok(sent)
     }
 
     fn begin(&mut self) -> Result<()> {

@@ -4,6 +4,7 @@
 //! [`Mysql::of_version`](lodestore_sql::Mysql::of_version). Rows are read as they come, in bounded memory. A statement
 //! that runs or waits stops when its user presses Ctrl-C: a second connection kills it.
 
+mod bulk;
 mod column;
 mod config;
 mod connection;

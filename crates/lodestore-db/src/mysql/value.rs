@@ -20,16 +20,8 @@ pub(super) fn bind(value: &Value) -> Result<Raw> {
         Value::Text(text) => Raw::Bytes(text.as_bytes().to_vec()),
         Value::Decimal(number) => Raw::Bytes(number.as_str().as_bytes().to_vec()),
         Value::Bytes(bytes) => Raw::Bytes(bytes.to_vec()),
-        Value::Date(day) => Raw::Date(day.year() as u16, day.month() as u8, day.day() as u8, 0, 0, 0, 0),
-        Value::DateTime(moment) => Raw::Date(
-            moment.year() as u16,
-            moment.month() as u8,
-            moment.day() as u8,
-            moment.hour() as u8,
-            moment.minute() as u8,
-            moment.second() as u8,
-            (moment.subsec_nanosecond() / 1000) as u32,
-        ),
+        Value::Date(date) => day(*date),
+        Value::DateTime(moment) => moment_of(*moment),
         Value::Time(time) => Raw::Time(
             false,
             0,
@@ -40,6 +32,22 @@ pub(super) fn bind(value: &Value) -> Result<Raw> {
         ),
         other => return Err(unfit(&format!("a value of type {} cannot be bound to a statement", other.type_name()))),
     })
+}
+
+pub(super) fn day(date: Date) -> Raw {
+    Raw::Date(date.year() as u16, date.month() as u8, date.day() as u8, 0, 0, 0, 0)
+}
+
+pub(super) fn moment_of(moment: DateTime) -> Raw {
+    Raw::Date(
+        moment.year() as u16,
+        moment.month() as u8,
+        moment.day() as u8,
+        moment.hour() as u8,
+        moment.minute() as u8,
+        moment.second() as u8,
+        (moment.subsec_nanosecond() / 1000) as u32,
+    )
 }
 
 fn unfit(message: &str) -> Error {

@@ -17,8 +17,8 @@ mod tests;
 pub use types::text_form;
 
 use crate::dialect::{JsonForm, JsonPath};
-use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Row, Statement};
-use lodestore_types::{CoreType, FullTableName, Result, SchemaName, Value};
+use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
 /// The dialect of PostgreSQL, 13 and later.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -142,6 +142,18 @@ impl Dialect for Postgres {
 
     fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>> {
         catalog::read_dependencies(rows)
+    }
+
+    fn lineage_exists(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage_exists(schema)
+    }
+
+    fn lineage(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage(schema)
+    }
+
+    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
+        table::replace_lineage(schema, rows)
     }
 
     fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String> {

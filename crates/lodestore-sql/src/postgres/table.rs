@@ -1,13 +1,13 @@
 //! The DDL of tables and schemas.
 
-use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, Value};
+use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Value};
 
 use super::{Postgres, types};
 use crate::declaration::is_word;
 use crate::dialect::{JsonForm, JsonPath, text_literal};
 use crate::expression::SqlText;
 use crate::heading::with_marker;
-use crate::{Attribute, Declaration, DefaultValue, Dialect, ForeignKey, Heading, Index, Statement};
+use crate::{Attribute, Declaration, DefaultValue, Dialect, ForeignKey, Heading, Index, Lineage, Statement};
 
 /// The length to which PostgreSQL cuts names.
 const NAME_BYTES: usize = 63;
@@ -207,16 +207,33 @@ fn comments(declaration: &Declaration) -> Vec<Statement> {
 }
 
 fn lineage(declaration: &Declaration) -> Option<Statement> {
-    let mut parameters: Vec<Value> = vec![declaration.table.table.as_str().into()];
-    let mut values = Vec::new();
-    for (attribute, origin) in &declaration.lineage {
-        values.push(format!("($1, ${}, ${})", parameters.len() + 1, parameters.len() + 2));
-        parameters.extend([attribute.as_str().into(), origin.to_string().into()]);
+    let rows = declaration.lineage.iter().map(|(name, origin)| (&declaration.table.table, name.as_str(), origin));
+    upsert_lineage(&declaration.table.schema, rows)
+}
+
+pub(super) fn replace_lineage(schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
+    let mut statements = vec![create_lineage(schema), bare(format!("DELETE FROM {}", lineage_table(schema)))];
+    let some = |rows: &[(TableName, String, Lineage)]| {
+        upsert_lineage(schema, rows.iter().map(|(table, name, origin)| (table, name.as_str(), origin)))
+    };
+    statements.extend(rows.chunks(1000).filter_map(some));
+    statements
+}
+
+fn upsert_lineage<'a>(
+    schema: &SchemaName,
+    rows: impl Iterator<Item = (&'a TableName, &'a str, &'a Lineage)>,
+) -> Option<Statement> {
+    let (mut parameters, mut values): (Vec<Value>, Vec<String>) = Default::default();
+    for (table, attribute, origin) in rows {
+        let first = parameters.len() + 1;
+        values.push(format!("(${first}, ${}, ${})", first + 1, first + 2));
+        parameters.extend([table.as_str().into(), attribute.into(), origin.as_str().into()]);
     }
     let sql = format!(
         "INSERT INTO {} (table_name, attribute_name, lineage) VALUES {} ON CONFLICT (table_name, attribute_name) DO \
          UPDATE SET lineage = EXCLUDED.lineage",
-        lineage_table(&declaration.table.schema),
+        lineage_table(schema),
         values.join(", ")
     );
     (!values.is_empty()).then_some(Statement { sql, parameters })

@@ -332,7 +332,11 @@ pub(super) fn read_default(sql: &str, core: &CoreType) -> Option<DefaultValue> {
     }
     let text = match quoted_text(bare) {
         Some(text) => text,
-        None => bare.trim_start_matches('(').split([')', ':']).next()?.to_owned(),
+        None => {
+            let word = bare.trim_start_matches('(').split([')', ':']).next()?;
+            let number = word.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+            Some(word).filter(|word| number || matches!(*word, "true" | "false"))?.to_owned()
+        }
     };
     let value = match core {
         CoreType::Json => Value::Json(serde_json::from_str(&text).ok()?),
