@@ -3,10 +3,11 @@
 from contextlib import ExitStack
 
 from . import _lodestore
+from .dependencies import Dependencies
 from .expression import Expression, QueryExpression
 
 
-class Table(QueryExpression):
+class Table(Dependencies, QueryExpression):
     """A table in a database. Restricting it gives the same class with fewer rows."""
 
     #: The text that declares the table.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use lodestore::{Duplicates, FetchOptions, InsertOptions, OnError, PreviewOptions, Row};
+use lodestore::{Duplicates, FetchOptions, FullTableName, InsertOptions, OnError, PreviewOptions, Row};
 use lodestore::{Error, ErrorKind, Value};
 use lodestore::{JoinKind, JoinOptions, Matching, Projection, Top, Universal, Unmatched};
 use pyo3::prelude::*;
@@ -230,6 +230,30 @@ impl Table {
         run(py, || self.0.insert_opts(rows, options))
     }
 
+    /// The foreign keys of this table: of each the parent's name, pairs of columns, and what else there is to know.
+    fn parents(&self, py: Python<'_>) -> PyResult<Vec<Link>> {
+        let links = run(py, || self.0.parents())?;
+        Ok(links.into_iter().map(|link| self.link(&link, &link.dependency.key.parent)).collect())
+    }
+
+    /// The foreign keys that refer to this table.
+    fn children(&self, py: Python<'_>) -> PyResult<Vec<Link>> {
+        let links = run(py, || self.0.children())?;
+        Ok(links.into_iter().map(|link| self.link(&link, &link.dependency.child)).collect())
+    }
+
+    fn ancestors(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        run(py, || self.0.ancestors()).map(|tables| self.quoted(&tables))
+    }
+
+    fn descendants(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        run(py, || self.0.descendants()).map(|tables| self.quoted(&tables))
+    }
+
+    fn parts(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        run(py, || self.0.parts()).map(|tables| self.quoted(&tables))
+    }
+
     fn key_source(&self, py: Python<'_>) -> PyResult<Query> {
         run(py, || self.0.key_source()).map(Query)
     }
@@ -266,6 +290,22 @@ impl Table {
             )?)?;
         }
         Ok((report.success_count, errors))
+    }
+}
+
+/// A table's quoted name, pairs of the child's and the parent's column, whether one is renamed, whether all belong to
+/// the child's key, and whether a row may have many children.
+type Link = (String, Vec<(String, String)>, bool, bool, bool);
+
+impl Table {
+    fn link(&self, link: &lodestore::Link, other: &FullTableName) -> Link {
+        let key = &link.dependency.key;
+        let columns = key.columns.iter().cloned().zip(key.parent_columns.iter().cloned()).collect();
+        (self.0.instance().quoted_name(other), columns, link.is_renamed(), link.primary, link.multi)
+    }
+
+    fn quoted(&self, tables: &[FullTableName]) -> Vec<String> {
+        tables.iter().map(|table| self.0.instance().quoted_name(table)).collect()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{Instance, Table};
 #[derive(Clone)]
 pub struct Schema {
     instance: Instance,
-    name: SchemaName,
+    pub(crate) name: SchemaName,
 }
 
 /// Finds the table that a definition refers to.
@@ -91,7 +91,14 @@ impl Schema {
                 }
                 Ok(())
             })
-            .map_err(in_table)?;
+            .map_err(|error| {
+                let undo = self.instance.dialect().undo_declare(&name);
+                if !undo.is_empty() {
+                    // What cannot be undone either is overwritten by the next declaration.
+                    let _ = self.instance.write(Vec::new(), |connection| run_all(connection, &undo));
+                }
+                in_table(error)
+            })?;
         self.instance.forget_heading(&name);
         let table = self
             .instance
@@ -154,6 +161,11 @@ impl Schema {
     pub fn resolve(&self, path: &str, master: Option<&FullTableName>) -> Result<FullTableName> {
         if let Some(master) = master.filter(|master| path == "master" || path == master.table.to_class()) {
             return Ok(master.clone());
+        }
+        if path.starts_with('`') {
+            let name = FullTableName::parse(path)?;
+            self.instance.table(&name)?;
+            return Ok(name);
         }
         if let Some(table) = self.find(path)? {
             return Ok(FullTableName { schema: self.name.clone(), table });

@@ -36,7 +36,7 @@ impl Table {
 
     /// Its full name as the database's SQL has it.
     pub fn quoted_name(&self) -> String {
-        self.instance().dialect().table(&self.name)
+        self.instance().quoted_name(&self.name)
     }
 
     /// What its declaration left to say, though it is no error.
@@ -75,9 +75,8 @@ impl Table {
     /// # Errors
     /// The database's.
     pub fn describe(&self, name_of: &dyn Fn(&FullTableName) -> Option<String>) -> Result<String> {
-        let dialect = self.instance().dialect();
-        let edges = dialect.read_dependencies(&self.instance().query(&dialect.dependencies())?)?;
-        let keys: Vec<_> = edges.into_iter().filter(|edge| edge.child == self.name).map(|edge| edge.key).collect();
+        let graph = self.instance().dependencies()?;
+        let keys: Vec<_> = graph.parents(&self.name).map(|edge| edge.key.clone()).collect();
         Ok(self.heading().describe(&keys, name_of))
     }
 

@@ -8,6 +8,7 @@ mod insert;
 mod objects;
 mod populate;
 mod query;
+mod schema;
 mod transactions;
 
 use std::sync::Arc;

@@ -65,6 +65,23 @@ impl SqlText {
         matches!(&self.pieces[..], [Piece::Name(_), rest @ ..] if rest.iter().all(direction))
     }
 
+    /// The name and whether it is descending, if it is a name with nothing but that behind it.
+    pub fn as_direction(&self) -> Option<(&str, bool)> {
+        let [Piece::Name(name), rest @ ..] = &self.pieces[..] else { return None };
+        let words: String = rest
+            .iter()
+            .map(|piece| match piece {
+                Piece::Raw(raw) => raw.to_ascii_lowercase(),
+                _ => "?".to_owned(),
+            })
+            .collect();
+        match words.trim() {
+            "" | "asc" => Some((name, false)),
+            "desc" => Some((name, true)),
+            _ => None,
+        }
+    }
+
     /// The first function in it that takes many rows to one.
     pub fn aggregate(&self) -> Option<&str> {
         aggregate(&self.pieces)
@@ -139,10 +156,24 @@ fn aggregate(pieces: &[Piece]) -> Option<&str> {
 }
 
 fn render(pieces: &[Piece], dialect: &dyn Dialect, replace: &dyn Fn(&str) -> Option<String>) -> String {
+    let word = |index: usize| match pieces.get(index) {
+        Some(Piece::Raw(text)) => text.trim(),
+        _ => "",
+    };
+    let negates =
+        |index: usize| word(index).eq_ignore_ascii_case("not") && dialect.operator(word(index + 1), true).is_some();
     pieces
         .iter()
-        .map(|piece| match piece {
-            Piece::Raw(text) => text.clone(),
+        .enumerate()
+        .map(|(index, piece)| match piece {
+            Piece::Raw(_) if negates(index) => String::new(),
+            Piece::Raw(text) => {
+                let negated = index > 0 && negates(index - 1);
+                match dialect.operator(text.trim(), negated) {
+                    Some(operator) => format!("{operator} "),
+                    None => text.clone(),
+                }
+            }
             Piece::Name(name) => replace(name).unwrap_or_else(|| dialect.quote(name)),
             Piece::Literal(text) => dialect.literal(text),
             Piece::Table(table) => dialect.table(table),
