@@ -7,7 +7,7 @@ use std::fmt;
 
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
-use crate::{Attribute, Declaration, ForeignKey, Heading, Lineage};
+use crate::{AlterScript, Alteration, Attribute, Declaration, ForeignKey, Heading, Lineage};
 
 /// One statement with the values bound to its placeholders, in order.
 ///
@@ -139,6 +139,24 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported) if the dialect cannot hold it.
     fn declare(&self, declaration: &Declaration) -> Result<Vec<Statement>>;
+
+    /// Carries out an alteration that is not empty. The values that must change were looked at before: they fit.
+    ///
+    /// # Errors
+    /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported) for a change that the dialect cannot make.
+    fn alter(&self, alteration: &Alteration) -> Result<AlterScript>;
+
+    /// True if an attribute can get another place among those that are there. Where it cannot, a definition whose
+    /// attributes stand in another order is no change.
+    fn can_reorder(&self) -> bool {
+        true
+    }
+
+    /// A query whose single value differs once any program has changed a table. `None` if there is nothing so cheap to
+    /// ask: then headings that were read before are believed.
+    fn catalog_version(&self) -> Option<Statement> {
+        None
+    }
 
     /// Drops a table with its comments and lineage. To be run in one transaction.
     fn drop_table(&self, table: &FullTableName) -> Vec<Statement>;

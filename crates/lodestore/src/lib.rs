@@ -70,6 +70,7 @@
 //! it in the database in `lodestore-sql`.
 
 mod algebra;
+mod alter;
 #[cfg(feature = "arrow")]
 pub mod arrow;
 mod attachments;
@@ -119,5 +120,7 @@ pub use lodestore_codec::npy::Index;
 pub use lodestore_db::{Column, ColumnData, Strings, set_interrupt_check};
 pub use lodestore_objects as store;
 pub use lodestore_sql::definition::Reference as TableReference;
-pub use lodestore_sql::{Attribute, Condition, Heading, JoinKind, JoinOptions, Matching, Projection, Top, Unmatched};
+pub use lodestore_sql::{
+    Alteration, Attribute, Change, Condition, Heading, JoinKind, JoinOptions, Matching, Projection, Top, Unmatched,
+};
 pub use lodestore_types::*;

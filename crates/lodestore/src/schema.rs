@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use lodestore_sql::definition::Reference;
-use lodestore_sql::{DeclareOptions, Definition, Resolver, declare};
+use lodestore_sql::{Declaration, DeclareOptions, Definition, Resolver, declare};
 use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Tier, nearest};
 
 use crate::instance::run_all;
@@ -72,15 +72,11 @@ impl Schema {
                     .with_hint("declare all tables before the transaction (or `populate`) begins"),
             ));
         }
-        let tier = table.tier().unwrap_or(Tier::Manual);
-        let definition = Definition::parse(definition).map_err(in_table)?;
-        let resolver =
-            Resolver { codec: &|codec| self.check_codec(codec), parent: &|reference| self.parent(resolve, reference) };
         let options = DeclareOptions {
             job_metadata: self.instance.config().get_bool("jobs.add_job_metadata"),
             provenance: self.instance.config().get_bool("provenance.capture"),
         };
-        let declaration = declare(&definition, &name, tier, options, &resolver).map_err(in_table)?;
+        let declaration = self.compile(&name, definition, options, resolve)?;
         let statements = self.instance.dialect().declare(&declaration).map_err(in_table)?;
         let exists = self.instance.dialect().table_exists(&name);
         self.instance
@@ -98,6 +94,22 @@ impl Schema {
             .find_table(&name)?
             .ok_or_else(|| in_table(Error::new(ErrorKind::Internal, "the table was made and is not there")))?;
         Ok(table.with_warnings(declaration.warnings))
+    }
+
+    /// What a definition says of a table.
+    pub(crate) fn compile(
+        &self,
+        name: &FullTableName,
+        definition: &str,
+        options: DeclareOptions,
+        resolve: &Resolve<'_>,
+    ) -> Result<Declaration> {
+        let in_table = |error: Error| error.with("table", name);
+        let tier = name.table.tier().unwrap_or(Tier::Manual);
+        let definition = Definition::parse(definition).map_err(in_table)?;
+        let resolver =
+            Resolver { codec: &|codec| self.check_codec(codec), parent: &|reference| self.parent(resolve, reference) };
+        declare(&definition, name, tier, options, &resolver).map_err(in_table)
     }
 
     /// The core type under a codec type whose store, if it has one, is configured.

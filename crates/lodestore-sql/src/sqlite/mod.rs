@@ -4,10 +4,12 @@
 //! `CHECK` constraints; what it cannot hold (declared types, comments, lineage) lives in hidden tables: `~schemas`,
 //! and for each schema `schema.~comments` and `schema.~lineage`.
 //!
-//! The connection must register the collation `decimal` as [`compare_decimals`], switch `foreign_keys` on, and switch off
+//! The connection must register the collation `decimal` as [`compare_decimals`] and the function `lodestore_convert`
+//! (value, type from, type to) as [`convert_stored`], switch `foreign_keys` on, and switch off
 //! SQLite's habit of taking unknown names in double quotes for text (`SQLITE_DBCONFIG_DQS_DML`): else a misspelt name
 //! would be a constant instead of an error.
 
+mod alter;
 mod catalog;
 mod function;
 mod query;
@@ -17,10 +19,11 @@ mod types;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use alter::convert_stored;
 pub use types::compare_decimals;
 
 use crate::dialect::{JsonForm, JsonPath};
-use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use crate::{AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
 /// The dialect of SQLite.
@@ -105,6 +108,14 @@ impl Dialect for Sqlite {
 
     fn declare(&self, declaration: &Declaration) -> Result<Vec<Statement>> {
         table::declare(declaration)
+    }
+
+    fn alter(&self, alteration: &Alteration) -> Result<AlterScript> {
+        alter::alter(alteration)
+    }
+
+    fn catalog_version(&self) -> Option<Statement> {
+        Some(catalog::version())
     }
 
     fn drop_table(&self, table: &FullTableName) -> Vec<Statement> {
