@@ -3,10 +3,11 @@
 from contextlib import ExitStack
 
 from . import _lodestore
+from .dependencies import Dependencies
 from .expression import Expression, QueryExpression
 
 
-class Table(QueryExpression):
+class Table(Dependencies, QueryExpression):
     """A table in a database. Restricting it gives the same class with fewer rows."""
 
     #: The text that declares the table.
@@ -156,4 +157,5 @@ class FreeTable(Table):
 
     @property
     def _table(self):
+        self._free = self._free.renewed() or self._free
         return self._free

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
+use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Value};
 
 use crate::{AlterScript, Alteration, Attribute, Declaration, ForeignKey, Heading, Lineage};
 
@@ -65,6 +65,12 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         None
     }
 
+    /// What stands behind a term of an order. Rows without a value come first, or last if it is descending, on every
+    /// database.
+    fn direction(&self, descending: bool, _nullable: bool) -> &'static str {
+        if descending { " DESC" } else { "" }
+    }
+
     /// What to sort by for a column whose text does not sort as its type does. `None` if the column itself does.
     fn order_by(&self, _column: &str, _core: &CoreType) -> Option<String> {
         None
@@ -79,8 +85,8 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// The most parameters that one statement may have.
     fn max_parameters(&self) -> usize;
 
-    /// Brings a value that [`CoreType::check`] made to the form in which it is bound: for SQLite, one of NULL,
-    /// integer, float, text and bytes.
+    /// Brings a value that [`CoreType::check`] made to the form in which it is bound: one of the classes that
+    /// the database itself has. For SQLite those are NULL, integer, float, text and bytes.
     ///
     /// # Errors
     /// [`InvalidType`](lodestore_types::ErrorKind::InvalidType) if the value was not checked against the type.
@@ -110,10 +116,27 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// [`InvalidType`](lodestore_types::ErrorKind::InvalidType) if the database has nothing to compare it with.
     fn encode_free(&self, value: Value) -> Result<Value>;
 
+    /// What stands behind the placeholder of a value that is compared with something computed, so that the database
+    /// knows what it is: a cast, or nothing.
+    fn free_cast(&self, _value: &Value) -> &'static str {
+        ""
+    }
+
     /// A query for these rows of encoded values, with `?` for each of its parameters and nowhere else: for more rows
     /// than parameters are allowed. `None` if they can only be written out.
-    fn rows(&self, _width: usize, _rows: &[Row]) -> Option<Statement> {
+    fn rows(&self, _columns: &[CoreType], _rows: &[Row]) -> Option<Statement> {
         None
+    }
+
+    /// True if rows that are written out stand behind IN as a list, `(a, b) IN ((1, 2), (3, 4))`; false if they stand
+    /// there as a query, `(a, b) IN (VALUES (1, 2), (3, 4))`.
+    fn lists_rows(&self) -> bool {
+        true
+    }
+
+    /// True if a `DELETE` may ask, in its conditions, the table from which it deletes.
+    fn deletes_what_it_reads(&self) -> bool {
+        true
     }
 
     /// What makes a fresh database usable, and does nothing to one that is.
@@ -144,7 +167,10 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported) for a change that the dialect cannot make.
-    fn alter(&self, alteration: &Alteration) -> Result<AlterScript>;
+    fn alter(&self, alteration: &Alteration) -> Result<AlterScript> {
+        let message = format!("this version cannot alter tables of `{}` yet", self.name());
+        Err(Error::new(ErrorKind::Unsupported, message).with("table", &alteration.table))
+    }
 
     /// True if an attribute can get another place among those that are there. Where it cannot, a definition whose
     /// attributes stand in another order is no change.
@@ -158,6 +184,12 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         None
     }
 
+    /// What a declaration that failed leaves behind, where a database ends the transaction at each `CREATE`. To be run
+    /// after such a failure.
+    fn undo_declare(&self, _table: &FullTableName) -> Vec<Statement> {
+        Vec::new()
+    }
+
     /// Drops a table with its comments and lineage. To be run in one transaction.
     fn drop_table(&self, table: &FullTableName) -> Vec<Statement>;
 
@@ -165,7 +197,8 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     fn table_exists(&self, table: &FullTableName) -> Statement;
 
     /// The queries whose results [`Dialect::read_heading`] needs, in order. If the first yields no row, the table
-    /// does not exist and the others are not to be run.
+    /// does not exist and the others are not to be run. One of the others that fails because a table is missing (the
+    /// schema was made by another program) counts as without rows.
     fn heading_queries(&self, table: &FullTableName) -> Vec<Statement>;
 
     /// Builds the heading of a table from what the database says. `None` if the table does not exist.
@@ -191,20 +224,48 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// [`Corrupt`](lodestore_types::ErrorKind::Corrupt) if the rows are not what the query gives.
     fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>>;
 
-    /// One row if the schema records the origins of attributes, else none.
-    fn lineage_exists(&self, schema: &SchemaName) -> Statement;
+    /// The recorded origins of a schema's attributes: table (without schema), attribute, origin. They lie in the table
+    /// `~lineage` of the schema, which schemas of older programs may lack.
+    fn lineage(&self, schema: &SchemaName) -> Result<Statement> {
+        let sql = format!("SELECT table_name, attribute_name, lineage FROM {}", self.table(&lineage_table(schema)?));
+        Ok(Statement { sql, parameters: Vec::new() })
+    }
 
-    /// The recorded origins of a schema's attributes: table (without schema), attribute, origin.
-    fn lineage(&self, schema: &SchemaName) -> Statement;
-
-    /// Replaces all that [`Dialect::lineage`] tells; makes the place for it if need be. To be run in one transaction.
-    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement>;
+    /// Replaces all that [`Dialect::lineage`] tells. To be run in one transaction.
+    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Result<Vec<Statement>> {
+        let place = self.table(&lineage_table(schema)?);
+        let mut statements = vec![Statement { sql: format!("DELETE FROM {place}"), parameters: Vec::new() }];
+        for rows in rows.chunks(self.max_parameters() / 3) {
+            let row = |at: usize| {
+                let [table, attribute, origin] = [1, 2, 3].map(|column| self.placeholder(3 * at + column));
+                format!("({table}, {attribute}, {origin})")
+            };
+            let sql = format!(
+                "INSERT INTO {place} (table_name, attribute_name, lineage) VALUES {}",
+                (0..rows.len()).map(row).collect::<Vec<_>>().join(", ")
+            );
+            let values = |row: &(TableName, String, Lineage)| -> [Value; 3] {
+                [row.0.as_str().into(), row.1.as_str().into(), row.2.as_str().into()]
+            };
+            statements.push(Statement { sql, parameters: rows.iter().flat_map(values).collect() });
+        }
+        Ok(statements)
+    }
 
     /// The text of an insert of `rows` rows: parameters row by row, each in the order of `columns`.
     ///
     /// # Errors
     /// [`UnknownAttribute`](lodestore_types::ErrorKind::UnknownAttribute) if a column is not in the heading.
     fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String>;
+
+    /// The text by which [many rows](Conflict::Error) are sent at once, if there is a faster way than `INSERT`: for
+    /// `Connection::insert_rows` of `lodestore-db`.
+    ///
+    /// # Errors
+    /// As [`Dialect::insert`].
+    fn bulk_insert(&self, _heading: &Heading, _columns: &[&str]) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// The table that a message of the database names.
     fn table_from_text(&self, text: &str) -> Option<FullTableName>;
@@ -246,6 +307,11 @@ impl<'a> JsonPath<'a> {
             && as_type.is_none_or(|text| !text.is_empty() && text.chars().all(|c| word(c) || "(), ".contains(c)));
         sound.then_some(JsonPath { attribute, path, as_type })
     }
+}
+
+/// The hidden table in which a schema keeps the origins of attributes.
+pub fn lineage_table(schema: &SchemaName) -> Result<FullTableName> {
+    Ok(FullTableName { schema: schema.clone(), table: TableName::existing("~lineage")? })
 }
 
 /// A text as an SQL literal. Only for what is fixed at declaration: values of queries are bound.

@@ -1,7 +1,7 @@
 //! Giving a table another definition.
 
 use lodestore_sql::alteration::{self, convert, holds_all};
-use lodestore_sql::{Alteration, Attribute, Change, DeclareOptions, Dependency, ForeignKey, Heading, Statement};
+use lodestore_sql::{Alteration, Attribute, Change, DeclareOptions, ForeignKey, Heading, Statement};
 use lodestore_types::{Error, ErrorKind, Result, Value};
 
 use crate::instance::run_all;
@@ -105,10 +105,8 @@ impl Table {
     fn as_it_is(&self) -> Result<(Heading, Vec<ForeignKey>)> {
         self.instance().forget_heading(self.name());
         let heading = self.instance().table(self.name())?.heading().as_ref().clone();
-        let keys = |edges: Vec<Dependency>| {
-            edges.into_iter().filter(|edge| edge.child == *self.name()).map(|edge| edge.key).collect()
-        };
-        Ok((heading, keys(self.instance().dependencies()?)))
+        let graph = self.instance().dependencies()?;
+        Ok((heading, graph.parents(self.name()).map(|edge| edge.key.clone()).collect()))
     }
 
     /// Another program may have changed the table since the plan was made: perhaps in the same way.

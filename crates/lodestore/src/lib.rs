@@ -74,12 +74,14 @@ mod alter;
 #[cfg(feature = "arrow")]
 pub mod arrow;
 mod attachments;
+mod backend;
 mod columns;
 mod condition;
 pub mod config;
 mod current;
 mod fetch;
 mod filepath;
+mod graph;
 mod insert;
 mod instance;
 mod lineage;
@@ -103,6 +105,7 @@ pub use algebra::Universal;
 pub use columns::Columns;
 pub use condition::IntoCondition;
 pub use fetch::{FetchOptions, OnError};
+pub use graph::{Graph, Link};
 pub use insert::{Duplicates, InsertOptions};
 pub use instance::{Instance, set_codec_finder};
 pub use npy::NpyRef;
@@ -121,6 +124,7 @@ pub use lodestore_db::{Column, ColumnData, Strings, set_interrupt_check};
 pub use lodestore_objects as store;
 pub use lodestore_sql::definition::Reference as TableReference;
 pub use lodestore_sql::{
-    Alteration, Attribute, Change, Condition, Heading, JoinKind, JoinOptions, Matching, Projection, Top, Unmatched,
+    Alteration, Attribute, Change, Condition, Dependency, ForeignKey, Heading, JoinKind, JoinOptions, Matching,
+    Projection, Top, Unmatched,
 };
 pub use lodestore_types::*;

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use lodestore_sql::{Dependency, Lineage};
+use lodestore_sql::Lineage;
+use lodestore_sql::dialect::lineage_table;
 use lodestore_types::{Error, ErrorKind, FullTableName, Result};
 
 use crate::Schema;
+use crate::graph::Graph;
 use crate::instance::run_all;
 
 /// The origin of each attribute that has one, by table and attribute.
@@ -21,7 +23,7 @@ impl Schema {
         if !self.has_lineage()? {
             return Ok(Vec::new());
         }
-        let rows = self.instance().query(&self.instance().dialect().lineage(&self.name))?;
+        let rows = self.instance().query(&self.instance().dialect().lineage(&self.name)?)?;
         let mut found: Vec<(String, String)> = rows
             .iter()
             .filter_map(|row| match &row[..] {
@@ -41,7 +43,8 @@ impl Schema {
     /// # Errors
     /// The database's.
     pub fn has_lineage(&self) -> Result<bool> {
-        Ok(!self.instance().query(&self.instance().dialect().lineage_exists(&self.name))?.is_empty())
+        let exists = self.instance().dialect().table_exists(&lineage_table(&self.name)?);
+        Ok(!self.instance().query(&exists)?.is_empty())
     }
 
     /// Records anew where the attributes of its tables come from, as keys and foreign keys tell; all in one transaction.
@@ -50,17 +53,17 @@ impl Schema {
     /// `InvalidRequest` if a parent in another schema has no recorded origin: rebuild that schema's first. Nothing is
     /// changed then.
     pub fn rebuild_lineage(&self) -> Result<()> {
-        let edges = self.instance().dependencies()?;
+        let graph = self.instance().dependencies()?;
         let mut rows = Vec::new();
         for table in self.tables()? {
             let table = self.existing(&table)?;
             for attribute in &table.heading().attributes {
-                if let Some(origin) = self.origin(&edges, table.name(), &attribute.name, &mut Origins::new())? {
+                if let Some(origin) = self.origin(&graph, table.name(), &attribute.name, &mut Origins::new())? {
                     rows.push((table.name().table.clone(), attribute.name.clone(), origin));
                 }
             }
         }
-        let statements = self.instance().dialect().replace_lineage(&self.name, &rows);
+        let statements = self.instance().dialect().replace_lineage(&self.name, &rows)?;
         self.instance().write(Vec::new(), |connection| run_all(connection, &statements))?;
         for table in self.tables()? {
             self.instance().forget_heading(&FullTableName { schema: self.name.clone(), table });
@@ -71,7 +74,7 @@ impl Schema {
     /// Follows foreign keys to where an attribute was first declared. `None` for secondary attributes of a table's own.
     fn origin(
         &self,
-        edges: &[Dependency],
+        graph: &Graph,
         table: &FullTableName,
         attribute: &str,
         known: &mut Origins,
@@ -81,16 +84,17 @@ impl Schema {
             return Ok(Some(origin.clone()));
         }
         // The last foreign key decides, as it does in a declaration.
-        let above = edges.iter().filter(|edge| edge.child == *table).rev().find_map(|edge| {
+        let above = graph.parents(table).filter_map(|edge| {
             let at = edge.key.columns.iter().position(|column| column == attribute)?;
             Some((&edge.key.parent, edge.key.parent_columns[at].as_str()))
         });
+        let above = above.last();
         let own = Lineage::of(table, attribute);
         let origin = match above {
             // In a circle of tables the first one met counts.
             Some((parent, column)) if parent.schema == self.name => {
                 known.insert(place.clone(), own.clone());
-                self.origin(edges, parent, column, known)?
+                self.origin(graph, parent, column, known)?
             }
             Some((parent, column)) => {
                 let parent_heading = self.instance().table(parent)?;

@@ -83,7 +83,7 @@ impl Query {
     /// The database's.
     pub fn is_empty(&self) -> Result<bool> {
         let rows = self.instance.query(&self.expression.exists(self.instance.dialect())?)?;
-        Ok(!matches!(rows.first().and_then(|row| row.first()), Some(Value::Int(1))))
+        Ok(!matches!(rows.first().and_then(|row| row.first()), Some(Value::Int(1) | Value::Bool(true))))
     }
 
     /// Deletes these rows of the table; gives their number. Rows that others refer to stay, and
@@ -115,7 +115,8 @@ impl Query {
     /// The refusal of a delete, with the tables that stand against it.
     fn still_referred_to(&self, error: Error) -> Error {
         let children = || -> Result<Vec<String>> {
-            let edges = self.instance.dependencies()?;
+            let dialect = self.instance.dialect();
+            let edges = dialect.read_dependencies(&self.instance.query(&dialect.dependencies())?)?;
             let own = self.heading().table.as_ref();
             Ok(edges
                 .into_iter()

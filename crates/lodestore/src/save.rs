@@ -24,10 +24,11 @@ impl Schema {
     /// # Errors
     /// The database's.
     pub fn python_code(&self) -> Result<String> {
-        let edges = self.instance().dependencies()?;
-        let mut writer = Writer { schema: self, edges: &edges, modules: modules(self, &edges), code: String::new() };
+        let graph = self.instance().dependencies()?;
+        let edges = graph.foreign_keys();
+        let mut writer = Writer { schema: self, edges, modules: modules(self, edges), code: String::new() };
         writer.head();
-        for step in steps(self, &edges)? {
+        for step in steps(self, edges)? {
             writer.step(&step)?;
         }
         Ok(writer.code)

@@ -145,17 +145,26 @@ impl Schema {
         self.instance.table(&FullTableName { schema: self.name.clone(), table: table.clone() })
     }
 
-    /// The names of its tables in the database, in the order in which they were made.
+    /// The names of its tables in the database, parents before children, parts behind their masters.
     ///
     /// # Errors
     /// The database's.
     pub fn tables(&self) -> Result<Vec<TableName>> {
+        let full = |table| FullTableName { schema: self.name.clone(), table };
+        let tables: Vec<FullTableName> = self.names()?.into_iter().map(full).collect();
+        // Tables that refer to each other in a circle have no such order.
+        let order = self.instance.dependencies()?.topological_order(&tables).unwrap_or(tables);
+        Ok(order.into_iter().map(|name| name.table).collect())
+    }
+
+    /// The names of its tables as the database lists them.
+    fn names(&self) -> Result<Vec<TableName>> {
         let rows = self.instance.query(&self.instance.dialect().list_tables(&self.name))?;
         rows.iter().filter_map(|row| row[0].as_str()).map(TableName::existing).collect()
     }
 
     fn find(&self, name: &str) -> Result<Option<TableName>> {
-        Ok(self.tables()?.into_iter().find(|table| table.as_str() == name || table.to_class() == name))
+        Ok(self.names()?.into_iter().find(|table| table.as_str() == name || table.to_class() == name))
     }
 
     /// The table that a definition calls `path`: a class of this schema, `schema.Class` of another,
@@ -181,7 +190,7 @@ impl Schema {
         {
             return Ok(FullTableName { schema: schema.name, table });
         }
-        let tables: Vec<String> = self.tables()?.iter().map(TableName::to_class).collect();
+        let tables: Vec<String> = self.names()?.iter().map(TableName::to_class).collect();
         let error =
             Error::new(ErrorKind::MissingTable, format!("foreign key reference `{path}` could not be resolved"));
         Err(match nearest(path, tables.iter().map(String::as_str)) {

@@ -23,8 +23,8 @@ pub use alter::convert_stored;
 pub use types::compare_decimals;
 
 use crate::dialect::{JsonForm, JsonPath};
-use crate::{AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
-use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
+use crate::{AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, Row, Statement};
+use lodestore_types::{CoreType, FullTableName, Result, SchemaName, Value};
 
 /// The dialect of SQLite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -78,8 +78,12 @@ impl Dialect for Sqlite {
         types::encode_free(value)
     }
 
-    fn rows(&self, width: usize, rows: &[Row]) -> Option<Statement> {
-        query::rows(width, rows)
+    fn rows(&self, columns: &[CoreType], rows: &[Row]) -> Option<Statement> {
+        query::rows(columns.len(), rows)
+    }
+
+    fn lists_rows(&self) -> bool {
+        false
     }
 
     fn prepare_database(&self) -> Vec<Statement> {
@@ -145,18 +149,6 @@ impl Dialect for Sqlite {
 
     fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>> {
         catalog::read_dependencies(rows)
-    }
-
-    fn lineage_exists(&self, schema: &SchemaName) -> Statement {
-        catalog::lineage_exists(schema)
-    }
-
-    fn lineage(&self, schema: &SchemaName) -> Statement {
-        catalog::lineage(schema)
-    }
-
-    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
-        table::replace_lineage(schema, rows)
     }
 
     fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String> {
