@@ -60,6 +60,12 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         text_literal(text)
     }
 
+    /// An operator that this database spells otherwise, such as `regexp`, or its negation. `None` if it stands as
+    /// written.
+    fn operator(&self, _word: &str, _negated: bool) -> Option<&'static str> {
+        None
+    }
+
     /// A function that this database calls otherwise. `None` if it stands as written.
     fn call(&self, _function: &str, _arguments: &[String]) -> Option<String> {
         None
@@ -69,6 +75,15 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// database.
     fn direction(&self, descending: bool, _nullable: bool) -> &'static str {
         if descending { " DESC" } else { "" }
+    }
+
+    /// How to say `sum`, `avg`, `min` or `max` of an attribute (`argument` is it, quoted, perhaps behind DISTINCT) whose
+    /// type this database does not compute with as it should. `None` if the function stands as written.
+    ///
+    /// A sum of `decimal(p,s)` is a `decimal(65,s)`, a mean a `decimal(65,s+4)` ([`MEAN_DIGITS`](lodestore_types::MEAN_DIGITS)),
+    /// rounded away from zero; both are exact.
+    fn aggregate(&self, _function: &str, _argument: &str, _core: &CoreType) -> Option<String> {
+        None
     }
 
     /// What to sort by for a column whose text does not sort as its type does. `None` if the column itself does.
@@ -224,33 +239,14 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// [`Corrupt`](lodestore_types::ErrorKind::Corrupt) if the rows are not what the query gives.
     fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>>;
 
-    /// The recorded origins of a schema's attributes: table (without schema), attribute, origin. They lie in the table
-    /// `~lineage` of the schema, which schemas of older programs may lack.
-    fn lineage(&self, schema: &SchemaName) -> Result<Statement> {
-        let sql = format!("SELECT table_name, attribute_name, lineage FROM {}", self.table(&lineage_table(schema)?));
-        Ok(Statement { sql, parameters: Vec::new() })
-    }
+    /// One row if the schema records the origins of attributes, else none.
+    fn lineage_exists(&self, schema: &SchemaName) -> Statement;
 
-    /// Replaces all that [`Dialect::lineage`] tells. To be run in one transaction.
-    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Result<Vec<Statement>> {
-        let place = self.table(&lineage_table(schema)?);
-        let mut statements = vec![Statement { sql: format!("DELETE FROM {place}"), parameters: Vec::new() }];
-        for rows in rows.chunks(self.max_parameters() / 3) {
-            let row = |at: usize| {
-                let [table, attribute, origin] = [1, 2, 3].map(|column| self.placeholder(3 * at + column));
-                format!("({table}, {attribute}, {origin})")
-            };
-            let sql = format!(
-                "INSERT INTO {place} (table_name, attribute_name, lineage) VALUES {}",
-                (0..rows.len()).map(row).collect::<Vec<_>>().join(", ")
-            );
-            let values = |row: &(TableName, String, Lineage)| -> [Value; 3] {
-                [row.0.as_str().into(), row.1.as_str().into(), row.2.as_str().into()]
-            };
-            statements.push(Statement { sql, parameters: rows.iter().flat_map(values).collect() });
-        }
-        Ok(statements)
-    }
+    /// The recorded origins of a schema's attributes: table (without schema), attribute, origin.
+    fn lineage(&self, schema: &SchemaName) -> Statement;
+
+    /// Replaces all that [`Dialect::lineage`] tells; makes the place for it if need be. To be run in one transaction.
+    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement>;
 
     /// The text of an insert of `rows` rows: parameters row by row, each in the order of `columns`.
     ///
@@ -307,11 +303,6 @@ impl<'a> JsonPath<'a> {
             && as_type.is_none_or(|text| !text.is_empty() && text.chars().all(|c| word(c) || "(), ".contains(c)));
         sound.then_some(JsonPath { attribute, path, as_type })
     }
-}
-
-/// The hidden table in which a schema keeps the origins of attributes.
-pub fn lineage_table(schema: &SchemaName) -> Result<FullTableName> {
-    Ok(FullTableName { schema: schema.clone(), table: TableName::existing("~lineage")? })
 }
 
 /// A text as an SQL literal. Only for what is fixed at declaration: values of queries are bound.

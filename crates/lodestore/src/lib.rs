@@ -64,6 +64,7 @@
 //! | feature | brings |
 //! |---|---|
 //! | `arrow` | Arrow record batches of columns and streams, by `arrow-array` |
+//! | `postgres` | PostgreSQL, by `tokio-postgres` and `rustls` |
 //!
 //! Settings come from the environment, `.secrets/` and `datajoint.json`: see [`config`]. The formats
 //! of stored values are specified in `lodestore-codec`, the definition language and what becomes of

@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
-use lodestore_sql::Lineage;
-use lodestore_sql::dialect::lineage_table;
+use lodestore_sql::{Dependency, Lineage};
 use lodestore_types::{Error, ErrorKind, FullTableName, Result};
 
 use crate::Schema;
-use crate::graph::Graph;
 use crate::instance::run_all;
 
 /// The origin of each attribute that has one, by table and attribute.
@@ -23,7 +21,7 @@ impl Schema {
         if !self.has_lineage()? {
             return Ok(Vec::new());
         }
-        let rows = self.instance().query(&self.instance().dialect().lineage(&self.name)?)?;
+        let rows = self.instance().query(&self.instance().dialect().lineage(&self.name))?;
         let mut found: Vec<(String, String)> = rows
             .iter()
             .filter_map(|row| match &row[..] {
@@ -43,8 +41,7 @@ impl Schema {
     /// # Errors
     /// The database's.
     pub fn has_lineage(&self) -> Result<bool> {
-        let exists = self.instance().dialect().table_exists(&lineage_table(&self.name)?);
-        Ok(!self.instance().query(&exists)?.is_empty())
+        Ok(!self.instance().query(&self.instance().dialect().lineage_exists(&self.name))?.is_empty())
     }
 
     /// Records anew where the attributes of its tables come from, as keys and foreign keys tell; all in one transaction.
@@ -58,12 +55,14 @@ impl Schema {
         for table in self.tables()? {
             let table = self.existing(&table)?;
             for attribute in &table.heading().attributes {
-                if let Some(origin) = self.origin(&graph, table.name(), &attribute.name, &mut Origins::new())? {
+                if let Some(origin) =
+                    self.origin(graph.foreign_keys(), table.name(), &attribute.name, &mut Origins::new())?
+                {
                     rows.push((table.name().table.clone(), attribute.name.clone(), origin));
                 }
             }
         }
-        let statements = self.instance().dialect().replace_lineage(&self.name, &rows)?;
+        let statements = self.instance().dialect().replace_lineage(&self.name, &rows);
         self.instance().write(Vec::new(), |connection| run_all(connection, &statements))?;
         for table in self.tables()? {
             self.instance().forget_heading(&FullTableName { schema: self.name.clone(), table });
@@ -74,7 +73,7 @@ impl Schema {
     /// Follows foreign keys to where an attribute was first declared. `None` for secondary attributes of a table's own.
     fn origin(
         &self,
-        graph: &Graph,
+        edges: &[Dependency],
         table: &FullTableName,
         attribute: &str,
         known: &mut Origins,
@@ -84,17 +83,16 @@ impl Schema {
             return Ok(Some(origin.clone()));
         }
         // The last foreign key decides, as it does in a declaration.
-        let above = graph.parents(table).filter_map(|edge| {
+        let above = edges.iter().filter(|edge| edge.child == *table).rev().find_map(|edge| {
             let at = edge.key.columns.iter().position(|column| column == attribute)?;
             Some((&edge.key.parent, edge.key.parent_columns[at].as_str()))
         });
-        let above = above.last();
         let own = Lineage::of(table, attribute);
         let origin = match above {
             // In a circle of tables the first one met counts.
             Some((parent, column)) if parent.schema == self.name => {
                 known.insert(place.clone(), own.clone());
-                self.origin(graph, parent, column, known)?
+                self.origin(edges, parent, column, known)?
             }
             Some((parent, column)) => {
                 let parent_heading = self.instance().table(parent)?;

@@ -115,14 +115,9 @@ impl Query {
     /// The refusal of a delete, with the tables that stand against it.
     fn still_referred_to(&self, error: Error) -> Error {
         let children = || -> Result<Vec<String>> {
-            let dialect = self.instance.dialect();
-            let edges = dialect.read_dependencies(&self.instance.query(&dialect.dependencies())?)?;
-            let own = self.heading().table.as_ref();
-            Ok(edges
-                .into_iter()
-                .filter(|edge| Some(&edge.key.parent) == own)
-                .map(|edge| format!("`{}`", edge.child))
-                .collect())
+            let Some(own) = &self.heading().table else { return Ok(Vec::new()) };
+            let graph = self.instance.dependencies()?;
+            Ok(graph.children(own).map(|edge| format!("`{}`", edge.child)).collect())
         };
         match children() {
             Ok(children) if !children.is_empty() => Error::new(ErrorKind::Integrity, "other rows still refer to these")

@@ -1,12 +1,12 @@
 //! The DDL of tables and schemas.
 
-use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, Value};
+use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Value};
 
 use super::{FORMAT_VERSION, Sqlite, types};
 use crate::declaration::is_word;
 use crate::dialect::{JsonForm, JsonPath};
 use crate::heading::with_marker;
-use crate::{Attribute, Declaration, Dialect, ForeignKey, Index, Statement};
+use crate::{Attribute, Declaration, Dialect, ForeignKey, Index, Lineage, Statement};
 
 /// The registry of schemas.
 pub(super) const SCHEMAS: &str = "~schemas";
@@ -185,6 +185,17 @@ pub(super) fn comments(declaration: &Declaration) -> Option<Statement> {
 fn lineage(declaration: &Declaration) -> Option<Statement> {
     let rows = declaration.lineage.iter().map(|(name, origin)| (name.clone(), origin.to_string()));
     upsert(&declaration.table, "lineage", "lineage", rows)
+}
+
+pub(super) fn replace_lineage(schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
+    let mut statements = create_schema(schema);
+    statements.push(bare(format!("DELETE FROM {}", hidden(schema, "lineage"))));
+    statements.extend(rows.chunk_by(|left, right| left.0 == right.0).filter_map(|rows| {
+        let table = FullTableName { schema: schema.clone(), table: rows[0].0.clone() };
+        let rows = rows.iter().map(|(_, attribute, origin)| (attribute.clone(), origin.to_string()));
+        upsert(&table, "lineage", "lineage", rows)
+    }));
+    statements
 }
 
 fn upsert(
