@@ -166,6 +166,17 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// One row if the schema exists, else none.
     fn schema_exists(&self, schema: &SchemaName) -> Statement;
 
+    /// The version of the layout of a schema's hidden tables, one row; none if the schema does not record it. `None` if
+    /// the dialect keeps to a layout that other programs share.
+    fn schema_format(&self, _schema: &SchemaName) -> Option<Statement> {
+        None
+    }
+
+    /// The newest of these versions that this dialect knows.
+    fn format_version(&self) -> i64 {
+        1
+    }
+
     /// The names of all schemas, one a row.
     fn list_schemas(&self) -> Statement;
 

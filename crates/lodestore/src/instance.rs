@@ -185,7 +185,23 @@ impl Instance {
     }
 
     fn schema_exists(&self, name: &SchemaName) -> Result<bool> {
+        self.check_format(name)?;
         Ok(!self.query(&self.dialect().schema_exists(name))?.is_empty())
+    }
+
+    /// A schema whose layout is newer than this program is not touched: what it means is not known here.
+    fn check_format(&self, schema: &SchemaName) -> Result<()> {
+        let Some(ask) = self.dialect().schema_format(schema) else { return Ok(()) };
+        let known = self.dialect().format_version();
+        let rows = self.query(&ask)?;
+        match rows.first().and_then(|row| row.first()).and_then(Value::as_i64) {
+            Some(found) if found > known => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("schema `{schema}` has format {found}; this version of Lodestore knows formats up to {known}"),
+            )
+            .with_hint("install a newer Lodestore")),
+            _ => Ok(()),
+        }
     }
 
     /// Registers a codec of one's own.
@@ -268,6 +284,7 @@ impl Instance {
                 return Ok(Some(heading.clone()));
             }
         }
+        self.check_format(&table.schema)?;
         let mut results = Vec::new();
         for statement in self.dialect().heading_queries(table) {
             results.push(match self.query(&statement) {

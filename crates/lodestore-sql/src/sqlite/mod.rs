@@ -107,6 +107,14 @@ impl Dialect for Sqlite {
         catalog::schema_exists(schema)
     }
 
+    fn schema_format(&self, schema: &SchemaName) -> Option<Statement> {
+        Some(catalog::schema_exists(schema))
+    }
+
+    fn format_version(&self) -> i64 {
+        FORMAT_VERSION
+    }
+
     fn list_schemas(&self) -> Statement {
         catalog::list_schemas()
     }
