@@ -1,6 +1,7 @@
 //! Queries and tables for Python.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use lodestore::{Duplicates, FetchOptions, FullTableName, InsertOptions, OnError, PreviewOptions, Row};
 use lodestore::{Error, ErrorKind, Value};
@@ -121,22 +122,42 @@ impl Query {
     }
 
     /// All rows as columns.
-    #[pyo3(signature = (on_error="raise", squeeze=false, at_most=None))]
-    fn columns(&self, py: Python<'_>, on_error: &str, squeeze: bool, at_most: Option<usize>) -> PyResult<Columns> {
-        let options = FetchOptions { at_most, on_error: on_error_from_python(on_error).into_py(py)?, squeeze };
+    #[pyo3(signature = (on_error="raise", squeeze=false, download_path=None))]
+    fn columns(
+        &self,
+        py: Python<'_>,
+        on_error: &str,
+        squeeze: bool,
+        download_path: Option<PathBuf>,
+    ) -> PyResult<Columns> {
+        let options = options(on_error, squeeze, download_path).into_py(py)?;
         run(py, || self.0.fetch_columns_opts(&options)).map(Columns::new)
     }
 
     /// The rows in batches of columns.
-    #[pyo3(signature = (batch_rows, on_error="raise", squeeze=false))]
-    fn stream(&self, py: Python<'_>, batch_rows: usize, on_error: &str, squeeze: bool) -> PyResult<Stream> {
-        let options = FetchOptions { at_most: None, on_error: on_error_from_python(on_error).into_py(py)?, squeeze };
+    #[pyo3(signature = (batch_rows, on_error="raise", squeeze=false, download_path=None))]
+    fn stream(
+        &self,
+        py: Python<'_>,
+        batch_rows: usize,
+        on_error: &str,
+        squeeze: bool,
+        download_path: Option<PathBuf>,
+    ) -> PyResult<Stream> {
+        let options = options(on_error, squeeze, download_path).into_py(py)?;
         run(py, || self.0.stream_opts(batch_rows, &options)).map(Stream::new)
     }
 
-    #[pyo3(signature = (squeeze=false))]
-    fn fetch1<'py>(&self, py: Python<'py>, squeeze: bool) -> PyResult<Bound<'py, PyDict>> {
-        let row = run(py, || self.0.fetch1_opts(&FetchOptions { squeeze, ..FetchOptions::default() }))?;
+    #[pyo3(signature = (on_error="raise", squeeze=false, download_path=None))]
+    fn fetch1<'py>(
+        &self,
+        py: Python<'py>,
+        on_error: &str,
+        squeeze: bool,
+        download_path: Option<PathBuf>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let options = options(on_error, squeeze, download_path).into_py(py)?;
+        let row = run(py, || self.0.fetch1_opts(&options))?;
         let names: Vec<_> = row.names().iter().map(|name| PyString::intern(py, name)).collect();
         self.dict(py, &names, &row)
     }
@@ -369,8 +390,8 @@ pub(crate) fn object_of<'py>(
     }
 }
 
-fn on_error_from_python(word: &str) -> lodestore::Result<OnError> {
-    Ok(match word {
+fn options(on_error: &str, squeeze: bool, download_path: Option<PathBuf>) -> lodestore::Result<FetchOptions> {
+    let on_error = match on_error {
         "raise" => OnError::Raise,
         "skip" => OnError::Skip,
         "none" => OnError::Null,
@@ -378,7 +399,8 @@ fn on_error_from_python(word: &str) -> lodestore::Result<OnError> {
             return Err(Error::new(ErrorKind::InvalidRequest, format!("`on_error` cannot be {other:?}"))
                 .with_hint("it is \"raise\", \"skip\" or \"none\""));
         }
-    })
+    };
+    Ok(FetchOptions { at_most: None, on_error, squeeze, download_path })
 }
 
 fn matching(semantic_check: bool) -> Matching {

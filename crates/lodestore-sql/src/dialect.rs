@@ -97,6 +97,16 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// The value at a path inside a JSON column: of the type that the path asks for, else in the given form.
     fn json_path(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String;
 
+    /// A query for all values at a path with wildcards, in the given form and without NULLs: one column. `json_path` gives
+    /// them as one JSON array, NULL if there is none.
+    ///
+    /// # Errors
+    /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported).
+    fn json_values(&self, _column: &str, path: &JsonPath<'_>, _form: JsonForm) -> Result<String> {
+        let message = format!("{} cannot look for `{}.{}`", self.name(), path.attribute, path.path);
+        Err(Error::new(ErrorKind::Unsupported, message).with_hint("name a path without wildcards"))
+    }
+
     /// The most parameters that one statement may have.
     fn max_parameters(&self) -> usize;
 
@@ -283,7 +293,7 @@ pub trait Dialect: fmt::Debug + Send + Sync {
 pub struct JsonPath<'a> {
     /// The attribute.
     pub attribute: &'a str,
-    /// The path below it, such as `a.b[0]`.
+    /// The path below it, such as `a.b[0]`. `*` stands for every member, `[*]` for every element.
     pub path: &'a str,
     /// The SQL type that the value is taken as.
     pub as_type: Option<&'a str>,
@@ -311,8 +321,18 @@ impl<'a> JsonPath<'a> {
             && attribute.chars().all(word)
             && !path.is_empty()
             && path.chars().all(|c| word(c) || ".*[]".contains(c))
+            // A star is a whole step.
+            && path.replace("[*]", "").split('.').all(|step| {
+                let (name, places) = step.split_once('[').unwrap_or((step, ""));
+                (name == "*" || !name.contains('*')) && !places.contains('*')
+            })
             && as_type.is_none_or(|text| !text.is_empty() && text.chars().all(|c| word(c) || "(), ".contains(c)));
         sound.then_some(JsonPath { attribute, path, as_type })
+    }
+
+    /// True if it may lead to several values.
+    pub fn has_wildcard(&self) -> bool {
+        self.path.contains('*')
     }
 }
 
@@ -329,6 +349,10 @@ mod tests {
     fn json_paths_are_told_from_other_texts() {
         let path = JsonPath::parse("meta.a.b[0]:decimal(10, 2)").unwrap();
         assert_eq!((path.attribute, path.path, path.as_type), ("meta", "a.b[0]", Some("decimal(10, 2)")));
+        assert!(JsonPath::parse("meta.a[*].*.b:int").unwrap().has_wildcard() && !path.has_wildcard());
+        for text in ["meta.a*", "meta.**", "meta.a[*", "meta.a[1*]"] {
+            assert_eq!(JsonPath::parse(text), None, "{text}");
+        }
         for text in ["meta", "meta:int", "meta.", ".a", "f(a.b)", "a.b + 1", "a.b'", "a.b:x'"] {
             assert_eq!(JsonPath::parse(text), None, "{text}");
         }

@@ -13,6 +13,7 @@
 mod alter;
 mod catalog;
 mod function;
+mod json;
 mod query;
 mod table;
 mod types;
@@ -52,7 +53,11 @@ impl Dialect for Sqlite {
     }
 
     fn json_path(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
-        types::json_path(column, path, form)
+        json::path(column, path, form)
+    }
+
+    fn json_values(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> Result<String> {
+        Ok(json::values(column, path, form))
     }
 
     fn call(&self, function: &str, arguments: &[String]) -> Option<String> {
