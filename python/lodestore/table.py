@@ -165,4 +165,5 @@ class FreeTable(Table):
 
     @property
     def _table(self):
+        self._free = self._free.renewed() or self._free
         return self._free

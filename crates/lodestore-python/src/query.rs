@@ -200,6 +200,24 @@ impl Table {
         Query((*self.0).clone())
     }
 
+    /// The table as it is now; None if it is as it was.
+    fn renewed(&self, py: Python<'_>) -> PyResult<Option<Table>> {
+        Ok(run(py, || self.0.renewed())?.map(Table))
+    }
+
+    /// What would change if the table had this definition; `resolve` as in `Schema.declare`.
+    fn alteration(&self, py: Python<'_>, definition: &str, resolve: &Bound<'_, PyAny>) -> PyResult<Alteration> {
+        let schema = run(py, || self.0.instance().existing_schema(self.0.name().schema.as_str()))?;
+        // The interpreter is held: the definition's names are looked up in Python.
+        let resolve = |reference: &lodestore::TableReference| resolve_reference(schema.as_ref(), resolve, reference);
+        self.0.alteration_resolving(definition, &resolve).into_py(py).map(Alteration)
+    }
+
+    /// Carries it out, and gives the table as it is then.
+    fn alter(&self, py: Python<'_>, alteration: &Alteration) -> PyResult<Table> {
+        run(py, || self.0.alter(&alteration.0)).map(Table)
+    }
+
     fn insert(
         &self,
         py: Python<'_>,
@@ -306,6 +324,38 @@ impl Table {
 
     fn quoted(&self, tables: &[FullTableName]) -> Vec<String> {
         tables.iter().map(|table| self.0.instance().quoted_name(table)).collect()
+    }
+}
+
+/// What would change in a table.
+#[pyclass(frozen, module = "lodestore._lodestore")]
+pub(crate) struct Alteration(lodestore::Alteration);
+
+#[pymethods]
+impl Alteration {
+    /// True if nothing would change.
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn __str__(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// The full name of the table that a definition refers to: Python's `resolve` is asked first.
+pub(crate) fn resolve_reference(
+    schema: Option<&lodestore::Schema>,
+    resolve: &Bound<'_, PyAny>,
+    reference: &lodestore::TableReference,
+) -> lodestore::Result<FullTableName> {
+    let found: Option<String> =
+        resolve.call1((&reference.path,)).and_then(|found| found.extract()).map_err(from_py_err)?;
+    match (found, schema) {
+        (Some(name), _) => FullTableName::parse(&name),
+        // `master` is among the names that Python looks up.
+        (None, Some(schema)) => schema.resolve(&reference.path, None),
+        (None, None) => Err(Error::new(ErrorKind::MissingTable, "the schema is not there any more")),
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 
 use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Value};
 
-use crate::{Attribute, Declaration, ForeignKey, Heading, Lineage};
+use crate::{AlterScript, Alteration, Attribute, Declaration, ForeignKey, Heading, Lineage};
 
 /// One statement with the values bound to its placeholders, in order.
 ///
@@ -176,6 +176,17 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// One row if the schema exists, else none.
     fn schema_exists(&self, schema: &SchemaName) -> Statement;
 
+    /// The version of the layout of a schema's hidden tables, one row; none if the schema does not record it. `None` if
+    /// the dialect keeps to a layout that other programs share.
+    fn schema_format(&self, _schema: &SchemaName) -> Option<Statement> {
+        None
+    }
+
+    /// The newest of these versions that this dialect knows.
+    fn format_version(&self) -> i64 {
+        1
+    }
+
     /// The names of all schemas, one a row.
     fn list_schemas(&self) -> Statement;
 
@@ -187,6 +198,27 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported) if the dialect cannot hold it.
     fn declare(&self, declaration: &Declaration) -> Result<Vec<Statement>>;
+
+    /// Carries out an alteration that is not empty. The values that must change were looked at before: they fit.
+    ///
+    /// # Errors
+    /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported) for a change that the dialect cannot make.
+    fn alter(&self, alteration: &Alteration) -> Result<AlterScript> {
+        let message = format!("this version cannot alter tables of `{}` yet", self.name());
+        Err(Error::new(ErrorKind::Unsupported, message).with("table", &alteration.table))
+    }
+
+    /// True if an attribute can get another place among those that are there. Where it cannot, a definition whose
+    /// attributes stand in another order is no change.
+    fn can_reorder(&self) -> bool {
+        true
+    }
+
+    /// A query whose single value differs once any program has changed a table. `None` if there is nothing so cheap to
+    /// ask: then headings that were read before are believed.
+    fn catalog_version(&self) -> Option<Statement> {
+        None
+    }
 
     /// What a declaration that failed leaves behind, where a database ends the transaction at each `CREATE`. To be run
     /// after such a failure.

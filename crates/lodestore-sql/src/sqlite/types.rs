@@ -36,7 +36,8 @@ pub(super) fn check(core: &CoreType, x: &str) -> Option<String> {
             let form = [8, 4, 4, 4, 12].map(digits).join("-");
             format!("{} = 36 AND {x} GLOB '{form}'", bytes(x))
         }
-        CoreType::Json => format!("json_valid({x})"),
+        // Older SQLites call NULL invalid.
+        CoreType::Json => format!("{x} IS NULL OR json_valid({x})"),
         CoreType::Date => date(x),
         CoreType::DateTime(digits) => datetime(x, digits.unwrap_or(6)),
         CoreType::Char(length) | CoreType::Varchar(length) => {
