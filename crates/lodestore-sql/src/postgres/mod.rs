@@ -119,6 +119,18 @@ impl Dialect for Postgres {
         table::drop_table(table)
     }
 
+    fn lineage_exists(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage_exists(schema)
+    }
+
+    fn lineage(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage(schema)
+    }
+
+    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
+        table::replace_lineage(schema, rows)
+    }
+
     fn table_exists(&self, table: &FullTableName) -> Statement {
         catalog::table_exists(table)
     }
@@ -142,18 +154,6 @@ impl Dialect for Postgres {
 
     fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>> {
         catalog::read_dependencies(rows)
-    }
-
-    fn lineage_exists(&self, schema: &SchemaName) -> Statement {
-        catalog::lineage_exists(schema)
-    }
-
-    fn lineage(&self, schema: &SchemaName) -> Statement {
-        catalog::lineage(schema)
-    }
-
-    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
-        table::replace_lineage(schema, rows)
     }
 
     fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String> {

@@ -207,12 +207,14 @@ fn comments(declaration: &Declaration) -> Vec<Statement> {
 }
 
 fn lineage(declaration: &Declaration) -> Option<Statement> {
-    let rows = declaration.lineage.iter().map(|(name, origin)| (&declaration.table.table, name.as_str(), origin));
-    upsert_lineage(&declaration.table.schema, rows)
+    let table = &declaration.table;
+    let rows = declaration.lineage.iter().map(|(name, origin)| (&table.table, name.as_str(), origin));
+    upsert_lineage(&table.schema, rows)
 }
 
 pub(super) fn replace_lineage(schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
     let mut statements = vec![create_lineage(schema), bare(format!("DELETE FROM {}", lineage_table(schema)))];
+    // Far below the parameters that one statement may have.
     let some = |rows: &[(TableName, String, Lineage)]| {
         upsert_lineage(schema, rows.iter().map(|(table, name, origin)| (table, name.as_str(), origin)))
     };
@@ -224,10 +226,11 @@ fn upsert_lineage<'a>(
     schema: &SchemaName,
     rows: impl Iterator<Item = (&'a TableName, &'a str, &'a Lineage)>,
 ) -> Option<Statement> {
-    let (mut parameters, mut values): (Vec<Value>, Vec<String>) = Default::default();
+    let mut parameters: Vec<Value> = Vec::new();
+    let mut values = Vec::new();
     for (table, attribute, origin) in rows {
-        let first = parameters.len() + 1;
-        values.push(format!("(${first}, ${}, ${})", first + 1, first + 2));
+        let next = parameters.len() + 1;
+        values.push(format!("(${next}, ${}, ${})", next + 1, next + 2));
         parameters.extend([table.as_str().into(), attribute.into(), origin.as_str().into()]);
     }
     let sql = format!(
