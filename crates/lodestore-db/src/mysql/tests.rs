@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use lodestore_types::{Decimal, ErrorKind, Result, Value, parse_date, parse_datetime, parse_time};
 
 use super::Driver;
-use crate::{Bulk, Column, ColumnData, ColumnKind, ColumnSpec, Connection, Driver as _, ServerConfig, StopFlag, Strings};
+use crate::{
+    Bulk, Column, ColumnData, ColumnKind, ColumnSpec, Connection, Driver as _, ServerConfig, StopFlag, Strings,
+};
 
 /// The servers that are named.
 fn servers() -> Vec<(&'static str, ServerConfig)> {
@@ -117,9 +119,7 @@ fn cells_become_what_was_declared() {
             .unwrap();
         let row = "(1, 7, 2.5, 1, 'é', '1970-01-03', '1970-01-01 00:00:01.5', 1.5, x'00000000000000000000000000000001', \
                    x'00ff', 9)";
-        connection
-            .execute(&format!("INSERT INTO t VALUES {row}, (2{}), {row}", ", NULL".repeat(10)), &[])
-            .unwrap();
+        connection.execute(&format!("INSERT INTO t VALUES {row}, (2{}), {row}", ", NULL".repeat(10)), &[]).unwrap();
         let sql = "SELECT a, b, c, d, e, f, g, h, i, j FROM t ORDER BY n % 2 DESC, n";
         let batches = columns(connection, "SELECT a, b, c, d, e, f, g, h, i, j FROM t ORDER BY n", &kinds, 2).unwrap();
         assert_eq!(batches.iter().map(|batch| batch[0].len()).collect::<Vec<_>>(), [2, 1]);
@@ -352,17 +352,24 @@ fn a_deadlock_ends_one_transaction_and_says_so() {
 #[test]
 fn many_rows_go_in_from_columns() {
     everywhere("bulk", |connection, _| {
-        connection.execute("CREATE TABLE t (a int PRIMARY KEY, b varchar(9) NULL, c datetime(6), d tinyint)", &[]).unwrap();
+        connection
+            .execute("CREATE TABLE t (a int PRIMARY KEY, b varchar(9) NULL, c datetime(6), d tinyint)", &[])
+            .unwrap();
         let rows = 2345;
         let mut names = Strings::default();
         (0..rows).for_each(|row| names.push(format!("n{row}").as_bytes()));
         let cells = |first: i64, out_of_range: Option<usize>| {
             vec![
                 Column { data: ColumnData::Int((first..first + rows as i64).collect()), nulls: None },
-                Column { data: ColumnData::Text(names.clone()), nulls: Some((0..rows).map(|row| row % 2 == 0).collect()) },
+                Column {
+                    data: ColumnData::Text(names.clone()),
+                    nulls: Some((0..rows).map(|row| row % 2 == 0).collect()),
+                },
                 Column { data: ColumnData::DateTime((0..rows as i64).collect()), nulls: None },
                 Column {
-                    data: ColumnData::Int((0..rows).map(|row| if Some(row) == out_of_range { 999 } else { 1 }).collect()),
+                    data: ColumnData::Int(
+                        (0..rows).map(|row| if Some(row) == out_of_range { 999 } else { 1 }).collect(),
+                    ),
                     nulls: None,
                 },
             ]
