@@ -120,7 +120,7 @@ pub(super) fn json_path(column: &str, path: &JsonPath<'_>, form: JsonForm) -> St
         return match form {
             JsonForm::Native => value,
             // SQLite extracts true and false as 1 and 0, which other databases call by their names.
-            JsonForm::Text => format!(
+            JsonForm::Text | JsonForm::Document => format!(
                 "CASE json_type({column}, {place}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST({value} AS \
                  TEXT) END"
             ),
