@@ -30,6 +30,11 @@ def selected():
     return names
 
 
+def private(name, *options):
+    """A server of its own, which a test may kill. Whoever asks for it stops it."""
+    return KINDS[name](private=True, options=options)
+
+
 def service(name):
     """The database of that name, started if it is not running yet."""
     if name not in _started:

@@ -213,7 +213,7 @@ pub(super) fn json_path(server: Server, column: &str, path: &JsonPath<'_>, form:
     };
     let Some(as_type) = path.as_type else {
         return match form {
-            JsonForm::Text => text,
+            JsonForm::Text | JsonForm::Document => text,
             // A document equals a number by value; text would be cut to the digits at its beginning.
             JsonForm::Native if server == Server::Mysql => extracted,
             JsonForm::Native => format!("IF(JSON_TYPE({extracted}) IN ('INTEGER', 'DOUBLE'), {text}, NULL) + 0"),
