@@ -284,7 +284,7 @@ def test_joins(lab):
 def test_aggregation(lab):
     S, T = lab.Subject, lab.Session
     counts = S.aggr(T, n="count(session)", total="sum(length)")
-    assert counts.to_dicts() == [
+    assert counts.to_dicts(order_by="KEY") == [
         {"subject_id": 1, "n": 2, "total": 40.0},
         {"subject_id": 2, "n": 0, "total": None},
         {"subject_id": 3, "n": 1, "total": 5.0},

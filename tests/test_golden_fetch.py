@@ -75,10 +75,11 @@ def departure(form, kind, mode):
 
 
 @pytest.fixture(scope="module")
-def schema(tmp_path_factory):
-    instance = dj.Instance(path=tmp_path_factory.mktemp("golden"))
+def schema(tmp_path_factory, database):
+    instance = database.open(tmp_path_factory.mktemp("golden"))
     yield instance.Schema("gold")
     instance.connection.close()
+    database.clean()
 
 
 def table_of(schema, number, case):

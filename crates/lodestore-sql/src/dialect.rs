@@ -306,6 +306,8 @@ pub enum JsonForm {
     Text,
     /// What the document says, to be compared with a number.
     Native,
+    /// An object or an array, to be compared with another.
+    Document,
 }
 
 impl<'a> JsonPath<'a> {

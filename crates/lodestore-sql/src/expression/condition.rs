@@ -311,7 +311,7 @@ fn equality(heading: &Heading, name: &str, value: &Value) -> Result<Option<Predi
     Ok(Some(match value {
         Value::Null => Predicate::IsNull(operand(JsonForm::Text)),
         Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Set(_) => {
-            Predicate::Equals(operand(JsonForm::Text), CoreType::Json.check(value.clone())?, Some(CoreType::Json))
+            Predicate::Equals(operand(JsonForm::Document), CoreType::Json.check(value.clone())?, Some(CoreType::Json))
         }
         Value::Bool(flag) if path.as_type.is_none() => {
             Predicate::Equals(operand(JsonForm::Text), Value::Text(flag.to_string()), None)

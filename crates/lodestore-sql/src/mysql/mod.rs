@@ -8,6 +8,7 @@
 //! The connection must speak utf8mb4 and set [`SQL_MODE`]: without `STRICT_ALL_TABLES` the server cuts values to fit
 //! instead of refusing them, and literals are written for a server that reads backslashes in them.
 
+mod alter;
 mod catalog;
 mod function;
 mod query;
@@ -18,7 +19,7 @@ mod types;
 mod tests;
 
 use crate::dialect::{JsonForm, JsonPath};
-use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use crate::{AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
 /// The `sql_mode` of a session, which is also DataJoint's.
@@ -141,6 +142,10 @@ impl Dialect for Mysql {
 
     fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
         table::replace_lineage(schema, rows)
+    }
+
+    fn alter(&self, alteration: &Alteration) -> Result<AlterScript> {
+        alter::alter(self.server, alteration)
     }
 
     fn undo_declare(&self, table: &FullTableName) -> Vec<Statement> {

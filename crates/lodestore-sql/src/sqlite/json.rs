@@ -34,7 +34,7 @@ fn formed(value: &str, kind: &str, as_type: Option<&str>, form: JsonForm) -> Str
         (Some(as_type), _) => cast(value, as_type),
         (None, JsonForm::Native) => value.to_owned(),
         // SQLite extracts true and false as 1 and 0, which other databases call by their names.
-        (None, JsonForm::Text) => {
+        (None, JsonForm::Text | JsonForm::Document) => {
             format!("CASE {kind} WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST({value} AS TEXT) END")
         }
     }
