@@ -214,22 +214,37 @@ impl Expression {
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] if it is more than a restricted table.
     pub fn delete(&self, dialect: &dyn Dialect) -> Result<Statement> {
+        self.over_rows(dialect, "DELETE", "delete from")
+    }
+
+    /// The query for columns, hidden ones among them, of the rows of the table that these are.
+    ///
+    /// # Errors
+    /// Like [`Expression::delete`].
+    pub fn table_columns(&self, dialect: &dyn Dialect, columns: &[String]) -> Result<Statement> {
+        let columns: Vec<String> = columns.iter().map(|name| dialect.quote(name)).collect();
+        self.over_rows(dialect, &format!("SELECT {}", columns.join(", ")), "ask for keys of")
+    }
+
+    /// `verb FROM table WHERE ...`, for the rows of the table that these are.
+    fn over_rows(&self, dialect: &dyn Dialect, verb: &str, action: &str) -> Result<Statement> {
         let mut renderer = Renderer::new(dialect);
         let block = renderer.block(self)?;
-        if block.is_table && !block.is_shaped() && self.keeps_key() {
-            return Ok(block.delete().into_statement(dialect));
+        let Some(table) = self.base_table().filter(|_| self.keeps_key()) else {
+            return Err(not_a_table(action));
+        };
+        if block.is_table && !block.is_shaped() {
+            return Ok(block.statement(verb).into_statement(dialect));
         }
         // Rows that are limited, or chosen by what was computed, are told by their keys.
-        let Some(table) = self.base_table().filter(|_| self.keeps_key()) else {
-            return Err(not_a_table("delete from"));
-        };
         let key: Vec<String> = self.heading.primary_key().map(|attribute| attribute.name.clone()).collect();
+        let mut sql = fragment::Fragment::from(format!("{verb} FROM {} WHERE ", dialect.table(table)));
         if key.is_empty() {
-            return Err(not_a_table("delete from"));
+            // A table without a key to see has one row at most.
+            sql.push("EXISTS (").append(block.select(dialect)).push(")");
+        } else {
+            sql.push(&renderer.row_of(&key)).push(" IN (").append(renderer.columns_of(block, &key)).push(")");
         }
-        let row = renderer.row_of(&key);
-        let mut sql = fragment::Fragment::from(format!("DELETE FROM {} WHERE {row} IN (", dialect.table(table)));
-        sql.append(renderer.columns_of(block, &key)).push(")");
         Ok(sql.into_statement(dialect))
     }
 
