@@ -3,9 +3,9 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use lodestore_types::{Result, Value};
+use lodestore_types::{Error, ErrorKind, Result, Value};
 
-use crate::{Column, ColumnSpec};
+use crate::{Bulk, Column, ColumnSpec, Refused};
 
 /// Receives the rows of a query one by one; an error stops the query.
 pub type RowVisitor<'a> = dyn FnMut(Vec<Value>) -> Result<()> + 'a;
@@ -35,6 +35,14 @@ pub trait Connection: fmt::Debug {
     /// (a constraint), `MissingTable`, `QuerySyntax` ...; otherwise `Database`.
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64>;
 
+    /// Inserts rows, as fast as the database takes them; tells how many went in.
+    ///
+    /// It is called inside a transaction. If it fails, some of the rows may be in: the caller rolls back.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`], with the row that was refused where the database tells.
+    fn insert(&mut self, bulk: &Bulk<'_>) -> std::result::Result<u64, Refused>;
+
     /// Runs a query and hands each row to `visit`, as it comes.
     ///
     /// # Errors
@@ -55,6 +63,15 @@ pub trait Connection: fmt::Debug {
         batch_rows: usize,
         visit: &mut ColumnVisitor<'_>,
     ) -> Result<()>;
+
+    /// Sends many rows by the statement that [`Dialect::bulk_insert`](lodestore_sql::Dialect::bulk_insert) wrote; tells
+    /// how many went in. All of them go in, or none.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`]; `Unsupported` if this database has no such statement.
+    fn insert_rows(&mut self, sql: &str, _rows: &mut dyn Iterator<Item = &[Value]>) -> Result<u64> {
+        Err(Error::new(ErrorKind::Unsupported, "this database has no statement for many rows").with("sql", sql))
+    }
 
     /// Begins a transaction that may write.
     ///

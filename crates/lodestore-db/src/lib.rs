@@ -21,13 +21,17 @@
 //! # Ok::<(), lodestore_types::Error>(())
 //! ```
 
+mod bulk;
 mod column;
 mod connection;
 mod interrupt;
 mod pool;
+mod server;
 pub mod sqlite;
 
+pub use bulk::{Bulk, Refused};
 pub use column::{Column, ColumnData, ColumnKind, ColumnSpec, Strings};
 pub use connection::{ColumnVisitor, Connection, Driver, RowVisitor};
 pub use interrupt::{StopFlag, interrupted, set_interrupt_check};
 pub use pool::Pool;
+pub use server::{ServerConfig, Tls, TlsOptions};

@@ -65,6 +65,12 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         None
     }
 
+    /// What stands behind a term of an order. Rows without a value come first, or last if it is descending, on every
+    /// database.
+    fn direction(&self, descending: bool, _nullable: bool) -> &'static str {
+        if descending { " DESC" } else { "" }
+    }
+
     /// What to sort by for a column whose text does not sort as its type does. `None` if the column itself does.
     fn order_by(&self, _column: &str, _core: &CoreType) -> Option<String> {
         None
@@ -79,8 +85,8 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// The most parameters that one statement may have.
     fn max_parameters(&self) -> usize;
 
-    /// Brings a value that [`CoreType::check`] made to the form in which it is bound: for SQLite, one of NULL,
-    /// integer, float, text and bytes.
+    /// Brings a value that [`CoreType::check`] made to the form in which it is bound: one of the classes that
+    /// the database itself has. For SQLite those are NULL, integer, float, text and bytes.
     ///
     /// # Errors
     /// [`InvalidType`](lodestore_types::ErrorKind::InvalidType) if the value was not checked against the type.
@@ -110,10 +116,27 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// [`InvalidType`](lodestore_types::ErrorKind::InvalidType) if the database has nothing to compare it with.
     fn encode_free(&self, value: Value) -> Result<Value>;
 
+    /// What stands behind the placeholder of a value that is compared with something computed, so that the database
+    /// knows what it is: a cast, or nothing.
+    fn free_cast(&self, _value: &Value) -> &'static str {
+        ""
+    }
+
     /// A query for these rows of encoded values, with `?` for each of its parameters and nowhere else: for more rows
     /// than parameters are allowed. `None` if they can only be written out.
-    fn rows(&self, _width: usize, _rows: &[Row]) -> Option<Statement> {
+    fn rows(&self, _columns: &[CoreType], _rows: &[Row]) -> Option<Statement> {
         None
+    }
+
+    /// True if rows that are written out stand behind IN as a list, `(a, b) IN ((1, 2), (3, 4))`; false if they stand
+    /// there as a query, `(a, b) IN (VALUES (1, 2), (3, 4))`.
+    fn lists_rows(&self) -> bool {
+        true
+    }
+
+    /// True if a `DELETE` may ask, in its conditions, the table from which it deletes.
+    fn deletes_what_it_reads(&self) -> bool {
+        true
     }
 
     /// What makes a fresh database usable, and does nothing to one that is.
@@ -140,6 +163,12 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported) if the dialect cannot hold it.
     fn declare(&self, declaration: &Declaration) -> Result<Vec<Statement>>;
 
+    /// What a declaration that failed leaves behind, where a database ends the transaction at each `CREATE`. To be run
+    /// after such a failure.
+    fn undo_declare(&self, _table: &FullTableName) -> Vec<Statement> {
+        Vec::new()
+    }
+
     /// Drops a table with its comments and lineage. To be run in one transaction.
     fn drop_table(&self, table: &FullTableName) -> Vec<Statement>;
 
@@ -147,7 +176,8 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     fn table_exists(&self, table: &FullTableName) -> Statement;
 
     /// The queries whose results [`Dialect::read_heading`] needs, in order. If the first yields no row, the table
-    /// does not exist and the others are not to be run.
+    /// does not exist and the others are not to be run. One of the others that fails because a table is missing (the
+    /// schema was made by another program) counts as without rows.
     fn heading_queries(&self, table: &FullTableName) -> Vec<Statement>;
 
     /// Builds the heading of a table from what the database says. `None` if the table does not exist.
@@ -178,6 +208,15 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`UnknownAttribute`](lodestore_types::ErrorKind::UnknownAttribute) if a column is not in the heading.
     fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String>;
+
+    /// The text by which [many rows](Conflict::Error) are sent at once, if there is a faster way than `INSERT`: for
+    /// `Connection::insert_rows` of `lodestore-db`.
+    ///
+    /// # Errors
+    /// As [`Dialect::insert`].
+    fn bulk_insert(&self, _heading: &Heading, _columns: &[&str]) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// The quoted name of the `number`-th scratch table of a connection: a list of keys that only this connection sees.
     /// Keys of `table` go into it.

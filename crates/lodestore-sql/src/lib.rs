@@ -5,7 +5,7 @@
 //! ```text
 //! definition text -> Definition -> Declaration -> DDL          definition, declaration, dialect
 //!                                                  |
-//!                      rows of the catalog  <-- database       dialect, sqlite
+//!                      rows of the catalog  <-- database       dialect, mysql, sqlite
 //!                              |
 //!                           Heading -> Expression -> SELECT    heading, expression, dialect
 //! ```
@@ -13,7 +13,7 @@
 //! - [`definition`]: what a user writes, parsed into [`Definition`];
 //! - [`declaration`]: a definition resolved against its parents and types, ready to become a table;
 //! - [`heading`]: what is known of the attributes of a table or a query, always read back from the database;
-//! - [`dialect`]: the contract of a database's way to say things; [`sqlite`] is one;
+//! - [`dialect`]: the contract of a database's way to say things; [`mysql`] and [`sqlite`] are two;
 //! - [`expression`]: queries as immutable trees, rendered to one `SELECT`.
 //!
 //! ```
@@ -37,6 +37,7 @@ pub mod definition;
 pub mod dialect;
 pub mod expression;
 pub mod heading;
+pub mod mysql;
 mod native;
 pub mod sqlite;
 
@@ -45,4 +46,5 @@ pub use definition::Definition;
 pub use dialect::{Conflict, Dependency, Dialect, Row, Statement};
 pub use expression::{Condition, Expression, JoinKind, JoinOptions, Matching, Projection, Top, Universal, Unmatched};
 pub use heading::{Attribute, AttributeType, DefaultValue, Heading, Lineage};
+pub use mysql::Mysql;
 pub use sqlite::Sqlite;

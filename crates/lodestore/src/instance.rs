@@ -2,24 +2,20 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use lodestore_codec::{Chain, Codec, Registry, TypeSpec};
-use lodestore_db::{Connection, Pool, sqlite};
+use lodestore_db::{Connection, Pool};
 use lodestore_objects::{FileStore, Store};
-use lodestore_sql::{Dialect, Heading, Row as StoredRow, Sqlite, Statement};
+use lodestore_sql::{Dialect, Heading, Row as StoredRow, Statement};
 use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName};
 
-use crate::config::{Backend, Config, StoreSpec};
+use crate::backend;
+use crate::config::{Config, StoreSpec};
 use crate::schema::Schema;
 use crate::table::Table;
 use crate::transaction::Transactions;
-
-/// The name of the store that an embedded project brings along.
-const EMBEDDED_STORE: &str = "main";
-/// The folder of an embedded project, if nobody names another.
-const EMBEDDED_FOLDER: &str = "lodestore";
 
 /// One project: a database, its stores, its codecs and its settings. Cloning shares it.
 ///
@@ -80,32 +76,12 @@ impl Instance {
     /// # Errors
     /// As [`Instance::open`].
     pub fn open_shared(shared: Arc<RwLock<Config>>) -> Result<Self> {
-        let mut config = shared.write().unwrap_or_else(PoisonError::into_inner);
-        match config.backend() {
-            Backend::Sqlite => {}
-            other => {
-                return Err(Error::new(
-                    ErrorKind::Unsupported,
-                    format!("this version has no driver for `{other}` yet"),
-                )
-                .with_hint("unset `database.host` and `database.backend` to work with the embedded database"));
-            }
-        }
-        let folder = config.database_path().unwrap_or_else(|| PathBuf::from(EMBEDDED_FOLDER));
-        let folder = std::path::absolute(&folder).map_err(|error| unusable(&folder, error))?;
-        std::fs::create_dir_all(&folder).map_err(|error| unusable(&folder, error))?;
-        if config.store_names().is_empty() {
-            let location = folder.join("objects");
-            FileStore::create(EMBEDDED_STORE, &location)?;
-            config.add_embedded_store(EMBEDDED_STORE, &location);
-        }
-        drop(config);
-        let path = folder.join("lodestore.db");
+        let opened = backend::open(&mut shared.write().unwrap_or_else(PoisonError::into_inner))?;
         let instance = Instance(Arc::new(Inner {
             config: shared,
-            place: path.display().to_string(),
-            pool: Pool::new(sqlite::Driver::new(path)),
-            dialect: Arc::new(Sqlite),
+            place: opened.place,
+            pool: opened.pool,
+            dialect: opened.dialect,
             codecs: RwLock::new(Registry::builtin()),
             stores: Mutex::default(),
             headings: Mutex::default(),
@@ -279,7 +255,10 @@ impl Instance {
         }
         let mut results = Vec::new();
         for statement in self.dialect().heading_queries(table) {
-            results.push(self.query(&statement)?);
+            results.push(match self.query(&statement) {
+                Err(error) if error.kind() == ErrorKind::MissingTable && !results.is_empty() => Vec::new(),
+                rows => rows?,
+            });
             // The first one tells whether the table exists at all.
             if results[0].is_empty() {
                 return Ok(None);
@@ -327,10 +306,4 @@ fn open_store(spec: &StoreSpec) -> Result<Arc<dyn Store>> {
         .with("store", &spec.name)
         .with_hint("use a store of protocol `file`")),
     }
-}
-
-fn unusable(folder: &Path, error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Storage, format!("cannot use the folder {} for an embedded project", folder.display()))
-        .with_hint("name another folder by `database.path` (environment variable `DJ_DATABASE_PATH`)")
-        .with_source(error)
 }

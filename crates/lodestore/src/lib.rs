@@ -73,6 +73,7 @@ mod algebra;
 #[cfg(feature = "arrow")]
 pub mod arrow;
 mod attachments;
+mod backend;
 mod columns;
 mod condition;
 pub mod config;

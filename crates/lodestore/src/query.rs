@@ -83,7 +83,7 @@ impl Query {
     /// The database's.
     pub fn is_empty(&self) -> Result<bool> {
         let rows = self.instance.query(&self.expression.exists(self.instance.dialect())?)?;
-        Ok(!matches!(rows.first().and_then(|row| row.first()), Some(Value::Int(1))))
+        Ok(!matches!(rows.first().and_then(|row| row.first()), Some(Value::Int(1) | Value::Bool(true))))
     }
 
     /// True if a mapping among the conditions named nothing that is here.

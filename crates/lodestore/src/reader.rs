@@ -238,18 +238,7 @@ fn kind_of(attribute: &Attribute) -> ColumnKind {
     let Some(core) = attribute.stored_as().filter(|_| attribute.kind.codec.is_none()) else {
         return ColumnKind::Value;
     };
-    match core {
-        CoreType::Int8 | CoreType::Int16 | CoreType::Int32 | CoreType::Int64 => ColumnKind::Int,
-        CoreType::Float32 | CoreType::Float64 => ColumnKind::Float,
-        CoreType::Bool => ColumnKind::Bool,
-        CoreType::Uuid => ColumnKind::Uuid,
-        CoreType::Json => ColumnKind::Value,
-        CoreType::Bytes => ColumnKind::Bytes,
-        CoreType::Date => ColumnKind::Date,
-        CoreType::DateTime(_) => ColumnKind::DateTime,
-        CoreType::Char(_) | CoreType::Varchar(_) | CoreType::Enum(_) => ColumnKind::Text,
-        CoreType::Decimal { precision, scale } => ColumnKind::Decimal { precision: *precision, scale: *scale },
-    }
+    ColumnKind::of(core)
 }
 
 /// The store that a column means when its JSON names none.

@@ -244,8 +244,10 @@ fn equality(heading: &Heading, name: &str, value: &Value) -> Result<Option<Predi
         Value::Bool(flag) if path.as_type.is_none() => {
             Predicate::Equals(operand(JsonForm::Text), Value::Text(flag.to_string()), None)
         }
-        Value::Text(_) => Predicate::Equals(operand(JsonForm::Text), value.clone(), None),
-        value => Predicate::Equals(operand(JsonForm::Native), value.clone(), None),
+        Value::Int(_) | Value::Float(_) | Value::Decimal(_) | Value::Bool(_) => {
+            Predicate::Equals(operand(JsonForm::Native), value.clone(), None)
+        }
+        value => Predicate::Equals(operand(JsonForm::Text), value.clone(), None),
     }))
 }
 

@@ -59,6 +59,7 @@ use std::sync::Arc;
 use lodestore_types::{Error, ErrorKind, FullTableName, Result};
 
 use crate::{Dialect, Heading, Statement};
+use block::Limit;
 use condition::Predicate;
 use projection::{Column, Source};
 use render::Renderer;
@@ -214,7 +215,7 @@ impl Expression {
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] if it is more than a restricted table.
     pub fn delete(&self, dialect: &dyn Dialect) -> Result<Statement> {
-        self.over_rows(dialect, "DELETE", "delete from")
+        self.over_rows(dialect, DELETE, "delete from")
     }
 
     /// The query for columns, hidden ones among them, of the rows of the table that these are.
@@ -229,19 +230,24 @@ impl Expression {
     /// `verb FROM table WHERE ...`, for the rows of the table that these are.
     fn over_rows(&self, dialect: &dyn Dialect, verb: &str, action: &str) -> Result<Statement> {
         let mut renderer = Renderer::new(dialect);
-        let block = renderer.block(self)?;
+        let mut block = renderer.block(self)?;
         let Some(table) = self.base_table().filter(|_| self.keeps_key()) else {
             return Err(not_a_table(action));
         };
-        if block.is_table && !block.is_shaped() {
+        let free = verb != DELETE || dialect.deletes_what_it_reads() || !block.asks_its_source();
+        if block.is_table && !block.is_shaped() && free {
             return Ok(block.statement(verb).into_statement(dialect));
+        }
+        if verb == DELETE && !dialect.deletes_what_it_reads() {
+            // What is limited is worked out before the first row goes.
+            block.limit.get_or_insert_with(Limit::none).limit.get_or_insert(i64::MAX as u64);
         }
         // Rows that are limited, or chosen by what was computed, are told by their keys.
         let key: Vec<String> = self.heading.primary_key().map(|attribute| attribute.name.clone()).collect();
         let mut sql = fragment::Fragment::from(format!("{verb} FROM {} WHERE ", dialect.table(table)));
         if key.is_empty() {
             // A table without a key to see has one row at most.
-            sql.push("EXISTS (").append(block.select(dialect)).push(")");
+            sql.push("EXISTS (").append(renderer.columns_of(block, &key)).push(")");
         } else {
             sql.push(&renderer.row_of(&key)).push(" IN (").append(renderer.columns_of(block, &key)).push(")");
         }
@@ -252,6 +258,8 @@ impl Expression {
         Expression { node: Arc::new(node), heading }
     }
 }
+
+const DELETE: &str = "DELETE";
 
 /// The refusal of what only a table can do.
 pub(crate) fn not_a_table(verb: &str) -> Error {

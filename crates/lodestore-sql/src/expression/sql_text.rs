@@ -50,6 +50,23 @@ impl SqlText {
         matches!(&self.pieces[..], [Piece::Name(_), rest @ ..] if rest.iter().all(direction))
     }
 
+    /// The name and whether it is descending, if it is a name with nothing but that behind it.
+    pub fn as_direction(&self) -> Option<(&str, bool)> {
+        let [Piece::Name(name), rest @ ..] = &self.pieces[..] else { return None };
+        let words: String = rest
+            .iter()
+            .map(|piece| match piece {
+                Piece::Raw(raw) => raw.to_ascii_lowercase(),
+                _ => "?".to_owned(),
+            })
+            .collect();
+        match words.trim() {
+            "" | "asc" => Some((name, false)),
+            "desc" => Some((name, true)),
+            _ => None,
+        }
+    }
+
     /// The first function in it that takes many rows to one.
     pub fn aggregate(&self) -> Option<&str> {
         aggregate(&self.pieces)

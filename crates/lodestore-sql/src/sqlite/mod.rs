@@ -75,8 +75,12 @@ impl Dialect for Sqlite {
         types::encode_free(value)
     }
 
-    fn rows(&self, width: usize, rows: &[Row]) -> Option<Statement> {
-        query::rows(width, rows)
+    fn rows(&self, columns: &[CoreType], rows: &[Row]) -> Option<Statement> {
+        query::rows(columns.len(), rows)
+    }
+
+    fn lists_rows(&self) -> bool {
+        false
     }
 
     fn prepare_database(&self) -> Vec<Statement> {

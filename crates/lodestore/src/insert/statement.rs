@@ -19,10 +19,21 @@ struct Group {
     rows: Vec<Vec<Value>>,
 }
 
+/// From so many rows on they are sent by the database's own way for many rows, if it has one.
+const MANY: usize = 50;
+
+/// How the rows of a group are sent.
+enum Sending {
+    /// By statements with values bound to them: the text of each, and how many rows it takes.
+    Statements(Vec<(String, usize)>),
+    /// By one statement for all.
+    Bulk(String),
+}
+
 /// The statements of an insert, with what is bound to them.
 pub(super) struct Inserts {
     groups: Vec<Group>,
-    texts: Vec<Vec<(String, usize)>>,
+    sendings: Vec<Sending>,
 }
 
 impl Inserts {
@@ -62,30 +73,39 @@ impl Inserts {
             Duplicates::Replace => Conflict::Replace,
         };
         let groups: Vec<Group> = groups.into_iter().map(|(_, group)| group).collect();
-        let texts = groups
+        let sendings = groups
             .iter()
             .map(|group| {
                 let columns: Vec<&str> = group.columns.iter().map(String::as_str).collect();
+                if conflict == Conflict::Error
+                    && group.rows.len() >= MANY
+                    && let Some(text) = dialect.bulk_insert(table.heading(), &columns)?
+                {
+                    return Ok(Sending::Bulk(text));
+                }
                 let most = (dialect.max_parameters() / columns.len().max(1)).clamp(1, 500);
                 let mut sizes = vec![most; group.rows.len() / most];
                 sizes.extend(Some(group.rows.len() % most).filter(|rest| *rest > 0));
-                sizes
-                    .into_iter()
-                    .map(|size| Ok((dialect.insert(table.heading(), &columns, size, conflict)?, size)))
-                    .collect()
+                let text = |size| Ok((dialect.insert(table.heading(), &columns, size, conflict)?, size));
+                sizes.into_iter().map(text).collect::<Result<_>>().map(Sending::Statements)
             })
             .collect::<Result<_>>()?;
-        Ok(Inserts { groups, texts })
+        Ok(Inserts { groups, sendings })
     }
 
     /// Sends the statements; gives the number of rows that went in.
     pub(super) fn run(&self, connection: &mut dyn Connection) -> Result<u64> {
         let mut count = 0;
-        for (group, texts) in self.groups.iter().zip(&self.texts) {
+        for (group, sending) in self.groups.iter().zip(&self.sendings) {
             let mut rows = group.rows.iter();
-            for (sql, size) in texts {
-                let parameters: Vec<Value> = rows.by_ref().take(*size).flatten().cloned().collect();
-                count += connection.execute(sql, &parameters)?;
+            match sending {
+                Sending::Bulk(sql) => count += connection.insert_rows(sql, &mut rows.map(Vec::as_slice))?,
+                Sending::Statements(texts) => {
+                    for (sql, size) in texts {
+                        let parameters: Vec<Value> = rows.by_ref().take(*size).flatten().cloned().collect();
+                        count += connection.execute(sql, &parameters)?;
+                    }
+                }
             }
         }
         Ok(count)
