@@ -218,6 +218,39 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
+    /// The text of an update of one row: its parameters are the values of `columns`, then those of the visible primary
+    /// key in the order of the heading; `defaults` get what an insert that leaves them out gives.
+    ///
+    /// # Errors
+    /// As [`Dialect::insert`].
+    fn update(&self, heading: &Heading, columns: &[&str], defaults: &[&str]) -> Result<String> {
+        let Some(table) = &heading.table else {
+            return Err(crate::expression::not_a_table("update"));
+        };
+        let mut number = 0;
+        let mut equals = |name: &str| {
+            number += 1;
+            format!("{} = {}", self.quote(name), self.placeholder(number))
+        };
+        let mut assignments: Vec<String> = columns.iter().map(|name| equals(name)).collect();
+        for name in defaults {
+            let attribute = heading.get_any(name).ok_or_else(|| heading.unknown(name))?;
+            assignments.push(format!("{} = {}", self.quote(name), self.default_value(attribute)?));
+        }
+        let key: Vec<String> = heading.primary_key().map(|attribute| equals(&attribute.name)).collect();
+        // A table without a key to see has one row at most.
+        let condition = if key.is_empty() { String::new() } else { format!(" WHERE {}", key.join(" AND ")) };
+        Ok(format!("UPDATE {} SET {}{condition}", self.table(table), assignments.join(", ")))
+    }
+
+    /// What an update assigns to an attribute to give it its default.
+    ///
+    /// # Errors
+    /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported) if an update cannot say it.
+    fn default_value(&self, _attribute: &Attribute) -> Result<String> {
+        Ok("DEFAULT".to_owned())
+    }
+
     /// The quoted name of the `number`-th scratch table of a connection: a list of keys that only this connection sees.
     /// Keys of `table` go into it.
     fn scratch(&self, _table: &FullTableName, number: usize) -> String {
@@ -227,8 +260,9 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// Makes a scratch table for values of columns of `table`, unique by the first `key` of them; one of the same name
     /// that was left behind goes. May be run in a transaction, which it neither ends nor outlives.
     fn make_scratch(&self, scratch: &str, table: &FullTableName, columns: &[String], key: usize) -> Vec<Statement> {
+        // The table is empty to begin with: not every database lets it be made by a query with parameters.
         let list = |columns: &[String]| columns.iter().map(|name| self.quote(name)).collect::<Vec<_>>().join(", ");
-        let index = format!("{}.key", scratch.trim_matches(['"', '`']));
+        let index = format!("{}.key", scratch.trim_matches('"'));
         let statements = [
             format!("DROP TABLE IF EXISTS {scratch}"),
             format!(

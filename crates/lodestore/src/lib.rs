@@ -79,6 +79,7 @@ mod condition;
 pub mod config;
 mod current;
 mod delete;
+mod drop;
 mod fetch;
 mod filepath;
 mod graph;
@@ -98,6 +99,7 @@ mod schema;
 mod stream;
 mod table;
 mod transaction;
+mod update;
 
 pub use algebra::Universal;
 pub use columns::Columns;

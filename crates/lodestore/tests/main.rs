@@ -4,11 +4,14 @@ mod arrays;
 #[cfg(feature = "arrow")]
 mod arrow;
 mod declare;
+mod delete;
+mod drop;
 mod insert;
 mod objects;
 mod populate;
 mod query;
 mod transactions;
+mod update;
 
 use std::sync::Arc;
 

@@ -136,6 +136,19 @@ impl Expression {
         }
     }
 
+    /// The table whose rows these are, each by its own key: restricted and projected at most.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`], with what was to be done to them, if they are not.
+    pub fn table_of_rows(&self, action: &str) -> Result<&FullTableName> {
+        self.base_table().filter(|_| self.keeps_key()).ok_or_else(|| not_a_table(action))
+    }
+
+    /// True if these are all rows of a table.
+    pub fn is_whole_table(&self) -> bool {
+        matches!(&*self.node, Node::Table(_))
+    }
+
     /// True if the key attributes are still those of the table, by their own names.
     fn keeps_key(&self) -> bool {
         match &*self.node {
@@ -231,9 +244,7 @@ impl Expression {
     fn over_rows(&self, dialect: &dyn Dialect, verb: &str, action: &str) -> Result<Statement> {
         let mut renderer = Renderer::new(dialect);
         let mut block = renderer.block(self)?;
-        let Some(table) = self.base_table().filter(|_| self.keeps_key()) else {
-            return Err(not_a_table(action));
-        };
+        let table = self.table_of_rows(action)?;
         let free = verb != DELETE || dialect.deletes_what_it_reads() || !block.asks_its_source();
         if block.is_table && !block.is_shaped() && free {
             return Ok(block.statement(verb).into_statement(dialect));

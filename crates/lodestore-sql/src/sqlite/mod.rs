@@ -20,7 +20,7 @@ pub(crate) mod tests;
 pub use types::compare_decimals;
 
 use crate::dialect::{JsonForm, JsonPath};
-use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Row, Statement};
+use crate::{Attribute, Conflict, Declaration, Dependency, Dialect, Heading, Row, Statement};
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, Value};
 
 /// The dialect of SQLite.
@@ -142,6 +142,14 @@ impl Dialect for Sqlite {
 
     fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String> {
         query::insert(heading, columns, rows, conflict)
+    }
+
+    /// SQLite takes no DEFAULT in an update.
+    fn default_value(&self, attribute: &Attribute) -> Result<String> {
+        match &attribute.default {
+            Some(default) => types::default_sql(default, &attribute.kind.core),
+            None => Ok("NULL".to_owned()),
+        }
     }
 
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {

@@ -4,18 +4,18 @@ use lodestore_db::Connection;
 use lodestore_sql::{Dependency, Dialect, Statement};
 use lodestore_types::{Error, ErrorKind, Result, Value};
 
-use super::plan::{Guard, Node, Plan};
 use super::Affected;
-use crate::Query;
+use super::plan::{Guard, Node, Plan};
+use crate::{Instance, Query};
 
 /// The rows that depend on some rows.
 ///
 /// The keys of each table's rows lie in a scratch table, except for tables whose rows are told by their parent's. So
 /// every row counts once, whatever the number of ways that lead to it.
 pub(super) struct Cascade<'a> {
-    query: &'a Query,
+    pub(super) instance: &'a Instance,
     pub(super) plan: &'a Plan,
-    pub(super) dialect: &'a dyn Dialect,
+    dialect: &'a dyn Dialect,
     scratch: Vec<String>,
     seed: Statement,
 }
@@ -25,7 +25,7 @@ impl<'a> Cascade<'a> {
         let dialect = query.instance().dialect();
         let scratch = plan.nodes.iter().enumerate().map(|(at, node)| dialect.scratch(&node.name, at)).collect();
         let seed = query.expression().table_columns(dialect, &plan.nodes[plan.root].columns)?;
-        Ok(Cascade { query, plan, dialect, scratch, seed })
+        Ok(Cascade { instance: query.instance(), plan, dialect, scratch, seed })
     }
 
     fn list(&self, columns: &[String]) -> String {
@@ -228,14 +228,11 @@ impl<'a> Cascade<'a> {
         }
         Ok(())
     }
-
-    pub(super) fn query(&self) -> &Query {
-        self.query
-    }
 }
 
 fn orphaned(part: &Node, rows: u64) -> Error {
-    let master = part.name.table.master().map_or_else(String::new, |master| format!(" `{}.{master}`", part.name.schema));
+    let master =
+        part.name.table.master().map_or_else(String::new, |master| format!(" `{}.{master}`", part.name.schema));
     Error::new(
         ErrorKind::InvalidRequest,
         format!("{rows} rows of a part would be deleted without their rows of the master{master}"),

@@ -20,8 +20,9 @@ use lodestore_types::{Error, ErrorKind, FullTableName, Result};
 use crate::Query;
 use crate::graph::master_of;
 use cascade::Cascade;
-pub use preview::Affected;
 use plan::Plan;
+pub use preview::Affected;
+pub(crate) use preview::survey;
 
 /// So often a delete is tried if other processes insert rows that refer to the ones to delete.
 const ATTEMPTS: usize = 3;
@@ -92,11 +93,7 @@ impl Query {
     ///
     /// # Errors
     /// As [`Query::delete`], and those of `confirm`; `InvalidRequest` if rows were added since it was asked.
-    pub fn delete_if(
-        &self,
-        options: DeleteOptions,
-        confirm: impl FnOnce(&[Affected]) -> Result<bool>,
-    ) -> Result<u64> {
+    pub fn delete_if(&self, options: DeleteOptions, confirm: impl FnOnce(&[Affected]) -> Result<bool>) -> Result<u64> {
         let shown = self.preview_delete(options)?;
         match !shown.is_empty() && confirm(&shown)? {
             true => self.delete_unless_more(options, Some(&shown)),
@@ -125,8 +122,7 @@ impl Query {
         self.refuse_vacuous()?;
         let delete = || {
             let statement = self.expression().delete(self.instance().dialect())?;
-            self.instance()
-                .write(Vec::new(), |connection| connection.execute(&statement.sql, &statement.parameters))
+            self.instance().write(Vec::new(), |connection| connection.execute(&statement.sql, &statement.parameters))
         };
         delete().map_err(|error| self.still_referred_to(error))
     }
@@ -149,19 +145,13 @@ impl Query {
 
     fn plan_delete(&self, options: DeleteOptions) -> Result<Plan> {
         self.refuse_vacuous()?;
-        // What is more than a table is refused in the words of the statement.
-        self.expression().delete(self.instance().dialect())?;
-        let root = self.expression().base_table().ok_or_else(|| Error::new(ErrorKind::Internal, "a table has no name"))?;
+        let root = self.expression().table_of_rows("delete from")?;
         self.refuse_part(root, options)?;
         Plan::new(self.instance(), root, options)
     }
 
     /// Sets aside what a delete reaches, and does something with it, whole or not at all.
-    fn cascade<T>(
-        &self,
-        plan: &Plan,
-        work: impl FnOnce(&Cascade<'_>, &mut dyn Connection) -> Result<T>,
-    ) -> Result<T> {
+    fn cascade<T>(&self, plan: &Plan, work: impl FnOnce(&Cascade<'_>, &mut dyn Connection) -> Result<T>) -> Result<T> {
         let cascade = Cascade::new(self, plan)?;
         self.instance().write(Vec::new(), |connection| {
             cascade.mark(connection)?;
@@ -183,7 +173,7 @@ impl Query {
         }
     }
 
-    fn refuse_vacuous(&self) -> Result<()> {
+    pub(crate) fn refuse_vacuous(&self) -> Result<()> {
         if !self.is_vacuous() {
             return Ok(());
         }
@@ -200,10 +190,11 @@ impl Query {
         let enforced = options.part_integrity == PartIntegrity::Enforce;
         match master_of(table).filter(|_| enforced).map(|master| self.instance().find_table(&master)).transpose()? {
             Some(Some(_)) => {
-                Err(Error::new(ErrorKind::InvalidRequest, "rows of a part are deleted with their master's row").with_hint(
-                    "delete from the master; to delete from the part alone set `part_integrity` to \"ignore\", to \
+                Err(Error::new(ErrorKind::InvalidRequest, "rows of a part are deleted with their master's row")
+                    .with_hint(
+                        "delete from the master; to delete from the part alone set `part_integrity` to \"ignore\", to \
                      delete the master's rows too, to \"cascade\"",
-                ))
+                    ))
             }
             _ => Ok(()),
         }

@@ -58,8 +58,7 @@ impl Plan {
         let mut nodes = Vec::with_capacity(order.len());
         for name in &order {
             let heading = instance.table(name)?.heading().clone();
-            let mut columns: Vec<String> =
-                heading.full_primary_key().map(|attribute| attribute.name.clone()).collect();
+            let mut columns: Vec<String> = heading.full_primary_key().map(|attribute| attribute.name.clone()).collect();
             let key = columns.len();
             for column in graph.children(name).flat_map(|key| &key.key.parent_columns) {
                 if !columns.contains(column) {
@@ -92,8 +91,11 @@ impl Plan {
                 && up.is_none()
                 && !matches!(guard, Some(Guard::With(..)));
             if key == 0 && !is_leaf {
-                return Err(Error::new(ErrorKind::Unsupported, "a table without a primary key tells no row from another")
-                    .with("table", name));
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    "a table without a primary key tells no row from another",
+                )
+                .with("table", name));
             }
             nodes.push(Node { name: name.clone(), heading, columns, key, incoming, master: up, guard, is_leaf });
         }

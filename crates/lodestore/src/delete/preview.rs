@@ -1,11 +1,12 @@
 //! What a delete would delete.
 
 use lodestore_db::Connection;
+use lodestore_sql::Heading;
 use lodestore_sql::dialect::{JsonForm, JsonPath};
-use lodestore_types::{FullTableName, Result, Value};
+use lodestore_types::{Error, ErrorKind, FullTableName, Result, Value};
 
 use super::cascade::Cascade;
-use super::plan::Node;
+use crate::Instance;
 
 /// What a table loses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,45 +26,44 @@ impl Cascade<'_> {
     /// What each table loses, parents first.
     pub(super) fn preview(&self, connection: &mut dyn Connection) -> Result<Vec<Affected>> {
         let tables = self.plan.nodes.iter().enumerate();
-        tables.map(|(at, node)| self.preview_table(connection, at, node)).collect()
+        tables.map(|(at, node)| survey(self.instance, connection, &node.heading, &self.is_doomed(at))).collect()
     }
+}
 
-    fn preview_table(&self, connection: &mut dyn Connection, at: usize, node: &Node) -> Result<Affected> {
-        let mut affected = Affected { table: node.name.clone(), rows: 0, objects: 0, bytes: 0 };
-        let size = |column: &String| {
-            let path = JsonPath { attribute: column, path: "size", as_type: Some("decimal(20,0)") };
-            format!("count({column}), sum({})", self.dialect.json_path(column, &path, JsonForm::Native))
-        };
-        let owning: Vec<String> = self.owning(node).iter().map(|name| self.dialect.quote(name)).collect();
-        if owning.is_empty() {
-            affected.rows = self.count(connection, at)?;
-            return Ok(affected);
-        }
-        let sums: Vec<String> = owning.iter().map(size).collect();
-        let (sums, table) = (sums.join(", "), self.dialect.table(&node.name));
-        let sql = format!("SELECT count(*), {sums} FROM {table} WHERE {}", self.is_doomed(at));
-        let rows = connection.query(&sql, &[])?;
-        let mut numbers = rows.iter().flatten().map(whole);
-        affected.rows = numbers.next().unwrap_or(0);
-        while let (Some(objects), Some(bytes)) = (numbers.next(), numbers.next()) {
-            affected.objects += objects;
-            affected.bytes += bytes;
-        }
-        Ok(affected)
+/// What the rows of a table are that satisfy a condition.
+pub(crate) fn survey(
+    instance: &Instance,
+    connection: &mut dyn Connection,
+    heading: &Heading,
+    condition: &str,
+) -> Result<Affected> {
+    let dialect = instance.dialect();
+    let table = heading.table.clone().ok_or_else(|| Error::new(ErrorKind::Internal, "a query has no rows to lose"))?;
+    let sums = owning(instance, heading).into_iter().map(|name| {
+        let column = dialect.quote(name);
+        let path = JsonPath { attribute: name, path: "size", as_type: Some("decimal(20,0)") };
+        format!(", count({column}), sum({})", dialect.json_path(&column, &path, JsonForm::Native))
+    });
+    let (sums, from): (String, String) = (sums.collect(), dialect.table(&table));
+    let rows = connection.query(&format!("SELECT count(*){sums} FROM {from} WHERE {condition}"), &[])?;
+    let mut numbers = rows.iter().flatten().map(whole);
+    let mut affected = Affected { table, rows: numbers.next().unwrap_or(0), objects: 0, bytes: 0 };
+    while let (Some(objects), Some(bytes)) = (numbers.next(), numbers.next()) {
+        affected.objects += objects;
+        affected.bytes += bytes;
     }
+    Ok(affected)
+}
 
-    /// The attributes whose values own objects in a store.
-    fn owning<'a>(&self, node: &'a Node) -> Vec<&'a str> {
-        let instance = self.query().instance();
-        let owns = |codec: &str| {
-            let chain = instance.chain(codec).ok()?;
-            chain.store()?;
-            chain.codecs().last().filter(|codec| codec.name() != "filepath").map(drop)
-        };
-        let visible = node.heading.visible();
-        let owning = visible.filter(|attribute| attribute.kind.codec.as_deref().and_then(owns).is_some());
-        owning.map(|attribute| attribute.name.as_str()).collect()
-    }
+/// The attributes whose values own objects in a store.
+fn owning<'a>(instance: &Instance, heading: &'a Heading) -> Vec<&'a str> {
+    let owns = |codec: &str| {
+        let chain = instance.chain(codec).ok()?;
+        chain.store()?;
+        chain.codecs().last().filter(|codec| codec.name() != "filepath").map(drop)
+    };
+    let owning = heading.visible().filter(|attribute| attribute.kind.codec.as_deref().and_then(owns).is_some());
+    owning.map(|attribute| attribute.name.as_str()).collect()
 }
 
 /// A sum as databases give it: of nothing it is NULL.
