@@ -87,10 +87,13 @@ class Fetching:
         columns = rows._columns(order_by, limit, offset, squeeze, on_error, download_path)
         if not attributes:
             return arrays.structured(columns)
-        found = tuple(arrays.column(columns, name) for name in attributes)
-        if include_key:
-            return arrays.keys(columns, self.primary_key), *found
-        return found[0] if len(found) == 1 else found
+        # The keys first: what becomes an array is taken out of the columns.
+        keys = [arrays.keys(columns, self.primary_key)] if include_key else []
+        made, found = {}, []
+        for name in attributes:
+            made[name] = made[name].copy() if name in made else arrays.column(columns, name)
+            found.append(made[name])
+        return found[0] if len(found) == 1 and not keys else (*keys, *found)
 
     def to_pandas(
         self, order_by=None, limit=None, offset=None, squeeze=False, *, on_error="raise", download_path=None

@@ -29,11 +29,11 @@ def _pandas_column(library, columns, index):
         # pandas counts in seconds, milliseconds, microseconds or nanoseconds.
         return arrays.numbers(columns, index).astype("datetime64[s]")
     if kind in ("int", "bool"):
-        numbers = arrays.numbers(columns, index)
         if not columns.nullable(index):
-            return numbers
+            return arrays.numbers(columns, index)
         made = library.arrays.IntegerArray if kind == "int" else library.arrays.BooleanArray
-        return made(numbers, arrays.mask(columns, index).copy())
+        mask = arrays.mask(columns, index).copy()
+        return made(arrays.numbers(columns, index), mask)
     if kind == "text":
         return _pandas_text(library, columns, index)
     return library.Series(arrays.objects(columns, index), dtype=object)

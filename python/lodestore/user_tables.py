@@ -108,10 +108,17 @@ class UserTable(Table, metaclass=TableMeta):
 
     #: The table of the core, once a schema has taken the class in.
     _bound = None
+    #: ``schema.table``, from then on.
+    _full_name = None
+    #: Where its definition looks up the tables that it refers to.
+    _context = None
     _tier = None
 
     @property
     def _table(self):
+        if self._bound is None and self._full_name is not None:
+            # The schema may not make tables; another program may have made it by now.
+            type(self)._bound = self.connection._core.table(self._full_name)
         if self._bound is None:
             raise _lodestore.error(
                 "missing-table",
@@ -161,3 +168,6 @@ class Part(UserTable):
 
 
 Entry, Ingest, Compute = Manual, Imported, Computed
+
+#: The class of each tier.
+TIERS = {cls._tier: cls for cls in (Manual, Lookup, Imported, Computed, Part)}

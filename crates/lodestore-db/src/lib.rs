@@ -26,6 +26,8 @@ mod column;
 mod connection;
 mod interrupt;
 mod pool;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod server;
 pub mod sqlite;
 

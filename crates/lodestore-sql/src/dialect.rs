@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-use lodestore_types::{CoreType, FullTableName, Result, SchemaName, Value};
+use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
-use crate::{Attribute, Declaration, ForeignKey, Heading};
+use crate::{Attribute, Declaration, ForeignKey, Heading, Lineage};
 
 /// One statement with the values bound to its placeholders, in order.
 ///
@@ -60,6 +60,12 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         text_literal(text)
     }
 
+    /// An operator that this database spells otherwise, such as `regexp`, or its negation. `None` if it stands as
+    /// written.
+    fn operator(&self, _word: &str, _negated: bool) -> Option<&'static str> {
+        None
+    }
+
     /// A function that this database calls otherwise. `None` if it stands as written.
     fn call(&self, _function: &str, _arguments: &[String]) -> Option<String> {
         None
@@ -69,6 +75,15 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// database.
     fn direction(&self, descending: bool, _nullable: bool) -> &'static str {
         if descending { " DESC" } else { "" }
+    }
+
+    /// How to say `sum`, `avg`, `min` or `max` of an attribute (`argument` is it, quoted, perhaps behind DISTINCT) whose
+    /// type this database does not compute with as it should. `None` if the function stands as written.
+    ///
+    /// A sum of `decimal(p,s)` is a `decimal(65,s)`, a mean a `decimal(65,s+4)` ([`MEAN_DIGITS`](lodestore_types::MEAN_DIGITS)),
+    /// rounded away from zero; both are exact.
+    fn aggregate(&self, _function: &str, _argument: &str, _core: &CoreType) -> Option<String> {
+        None
     }
 
     /// What to sort by for a column whose text does not sort as its type does. `None` if the column itself does.
@@ -202,6 +217,15 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Corrupt`](lodestore_types::ErrorKind::Corrupt) if the rows are not what the query gives.
     fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>>;
+
+    /// One row if the schema records the origins of attributes, else none.
+    fn lineage_exists(&self, schema: &SchemaName) -> Statement;
+
+    /// The recorded origins of a schema's attributes: table (without schema), attribute, origin.
+    fn lineage(&self, schema: &SchemaName) -> Statement;
+
+    /// Replaces all that [`Dialect::lineage`] tells; makes the place for it if need be. To be run in one transaction.
+    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement>;
 
     /// The text of an insert of `rows` rows: parameters row by row, each in the order of `columns`.
     ///

@@ -23,6 +23,7 @@ mod array;
 mod calendar;
 mod core_type;
 mod decimal;
+mod decimal_sum;
 mod dtype;
 mod error;
 mod foreign;
@@ -41,6 +42,7 @@ pub use calendar::{
 };
 pub use core_type::CoreType;
 pub use decimal::Decimal;
+pub use decimal_sum::{DecimalSum, MEAN_DIGITS};
 pub use dtype::{ByteOrder, DType, Field, Kind, Scalar, TimeUnit};
 pub use error::{Error, ErrorKind, Result};
 pub use foreign::{Foreign, ForeignObject};

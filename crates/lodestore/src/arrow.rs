@@ -21,7 +21,7 @@ use arrow_array::{
     Int64Array, LargeBinaryArray, LargeStringArray, ListArray, NullArray, RecordBatch, RecordBatchOptions, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer};
 use arrow_data::ArrayData;
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use lodestore_db::{Column, ColumnData, Strings};
@@ -36,19 +36,33 @@ impl Columns {
     /// # Errors
     /// `Unsupported` for decoded objects that Arrow has no type for.
     pub fn to_record_batch(&self) -> Result<RecordBatch> {
-        self.to_record_batch_of(&(0..self.columns().len()).collect::<Vec<_>>())
+        self.clone().into_record_batch()
     }
 
-    /// Some of these columns as one record batch.
+    /// Like [`Columns::to_record_batch`], without a copy of what Arrow keeps as we do.
     ///
     /// # Errors
     /// As [`Columns::to_record_batch`].
-    pub fn to_record_batch_of(&self, indices: &[usize]) -> Result<RecordBatch> {
+    pub fn into_record_batch(mut self) -> Result<RecordBatch> {
+        self.take_record_batch(&(0..self.columns().len()).collect::<Vec<_>>())
+    }
+
+    /// Some of these columns as one record batch. They are taken out, except those of decoded values.
+    ///
+    /// # Errors
+    /// As [`Columns::to_record_batch`].
+    pub fn take_record_batch(&mut self, indices: &[usize]) -> Result<RecordBatch> {
         let (mut fields, mut arrays) = (Vec::new(), Vec::new());
         for index in indices {
-            let attribute = &self.attributes()[*index];
-            let array = array_of(&self.columns()[*index], attribute)
-                .map_err(|error| error.with("attribute", &attribute.name))?;
+            let array = match &self.columns[*index].data {
+                ColumnData::Values(values) => value_array(values),
+                _ => {
+                    let column = self.columns[*index].take_all();
+                    array_of(column, &self.attributes[*index])
+                }
+            };
+            let attribute = &self.attributes[*index];
+            let array = array.map_err(|error| error.with("attribute", &attribute.name))?;
             fields.push(field_of(attribute, array.data_type().clone()));
             arrays.push(array);
         }
@@ -80,7 +94,7 @@ impl Stream {
                 None => (self.empty(), None),
             },
         };
-        let first = first.to_record_batch()?;
+        let first = first.into_record_batch()?;
         Ok(RecordBatches { schema: first.schema(), first: Some(first), rest })
     }
 }
@@ -93,7 +107,7 @@ impl Iterator for RecordBatches {
             return Some(Ok(first));
         }
         let batch = self.rest.as_mut()?.next()?;
-        let batch = batch.and_then(|columns| columns.to_record_batch());
+        let batch = batch.and_then(Columns::into_record_batch);
         Some(match batch {
             Ok(batch) if batch.schema() == self.schema => Ok(batch),
             Ok(_) => Err(ArrowError::SchemaError("later rows hold values of another type".into())),
@@ -119,22 +133,34 @@ fn field_of(attribute: &Attribute, data_type: DataType) -> Field {
     }
 }
 
-fn array_of(column: &Column, attribute: &Attribute) -> Result<ArrayRef> {
-    let nulls = column.nulls.as_ref().map(|nulls| nulls.iter().map(|null| !null).collect::<NullBuffer>());
-    Ok(match &column.data {
-        ColumnData::Bool(flags) => Arc::new(BooleanArray::new(flags.iter().copied().collect(), nulls)),
-        ColumnData::Int(numbers) => Arc::new(Int64Array::new(numbers.clone().into(), nulls)),
-        ColumnData::Float(numbers) => Arc::new(Float64Array::new(numbers.clone().into(), nulls)),
-        ColumnData::Date(days) => Arc::new(Date32Array::new(days.clone().into(), nulls)),
-        ColumnData::DateTime(moments) => Arc::new(TimestampMicrosecondArray::new(moments.clone().into(), nulls)),
-        ColumnData::Text(texts) => text_array(texts, nulls)?,
-        ColumnData::Bytes(all) => bytes_array(all, nulls)?,
+fn array_of(column: Column, attribute: &Attribute) -> Result<ArrayRef> {
+    let nulls = column.nulls.map(|nulls| nulls.iter().map(|null| !null).collect::<NullBuffer>());
+    Ok(match column.data {
+        ColumnData::Bool(flags) => Arc::new(BooleanArray::new(flags.into(), nulls)),
+        ColumnData::Int(numbers) => Arc::new(Int64Array::new(numbers.into(), nulls)),
+        ColumnData::Float(numbers) => Arc::new(Float64Array::new(numbers.into(), nulls)),
+        ColumnData::Date(days) => Arc::new(Date32Array::new(days.into(), nulls)),
+        ColumnData::DateTime(moments) => Arc::new(TimestampMicrosecondArray::new(moments.into(), nulls)),
+        ColumnData::Text(texts) => match short_offsets(&texts) {
+            Some(offsets) => Arc::new(StringArray::try_new(offsets, texts.bytes.into(), nulls).map_err(from_arrow)?),
+            None => {
+                let offsets = OffsetBuffer::new(texts.offsets.into());
+                Arc::new(LargeStringArray::try_new(offsets, texts.bytes.into(), nulls).map_err(from_arrow)?)
+            }
+        },
+        ColumnData::Bytes(all) => match short_offsets(&all) {
+            Some(offsets) => Arc::new(BinaryArray::try_new(offsets, all.bytes.into(), nulls).map_err(from_arrow)?),
+            None => {
+                let offsets = OffsetBuffer::new(all.offsets.into());
+                Arc::new(LargeBinaryArray::try_new(offsets, all.bytes.into(), nulls).map_err(from_arrow)?)
+            }
+        },
         ColumnData::Uuid(ids) => {
-            let bytes = Buffer::from_vec(ids.as_flattened().to_vec());
+            let bytes = Buffer::from_vec(ids.into_flattened());
             Arc::new(FixedSizeBinaryArray::try_new(16, bytes, nulls).map_err(from_arrow)?)
         }
-        ColumnData::Decimal(texts) => decimal_array(texts, column, attribute)?,
-        ColumnData::Values(values) => value_array(values)?,
+        ColumnData::Decimal(texts) => decimal_array(&texts, nulls.as_ref(), attribute)?,
+        ColumnData::Values(values) => value_array(&values)?,
     })
 }
 
@@ -145,27 +171,7 @@ fn short_offsets(strings: &Strings) -> Option<OffsetBuffer<i32>> {
     Some(OffsetBuffer::new(offsets.into()))
 }
 
-fn long_offsets(strings: &Strings) -> OffsetBuffer<i64> {
-    OffsetBuffer::new(ScalarBuffer::from(strings.offsets.clone()))
-}
-
-fn text_array(texts: &Strings, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
-    let bytes = Buffer::from_vec(texts.bytes.clone());
-    Ok(match short_offsets(texts) {
-        Some(offsets) => Arc::new(StringArray::try_new(offsets, bytes, nulls).map_err(from_arrow)?),
-        None => Arc::new(LargeStringArray::try_new(long_offsets(texts), bytes, nulls).map_err(from_arrow)?),
-    })
-}
-
-fn bytes_array(all: &Strings, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
-    let bytes = Buffer::from_vec(all.bytes.clone());
-    Ok(match short_offsets(all) {
-        Some(offsets) => Arc::new(BinaryArray::try_new(offsets, bytes, nulls).map_err(from_arrow)?),
-        None => Arc::new(LargeBinaryArray::try_new(long_offsets(all), bytes, nulls).map_err(from_arrow)?),
-    })
-}
-
-fn decimal_array(texts: &Strings, column: &Column, attribute: &Attribute) -> Result<ArrayRef> {
+fn decimal_array(texts: &Strings, nulls: Option<&NullBuffer>, attribute: &Attribute) -> Result<ArrayRef> {
     let Some(CoreType::Decimal { precision, scale }) = attribute.stored_as() else {
         return Err(Error::new(ErrorKind::Internal, "decimals of no declared size"));
     };
@@ -175,9 +181,9 @@ fn decimal_array(texts: &Strings, column: &Column, attribute: &Attribute) -> Res
         let missing = (*scale as usize).checked_sub(fraction.len())?;
         format!("{whole}{fraction}{}", "0".repeat(missing)).parse().ok()
     };
-    let mut numbers: Vec<Option<i128>> = Vec::with_capacity(column.len());
+    let mut numbers: Vec<Option<i128>> = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
-        numbers.push(match column.is_null(index) {
+        numbers.push(match nulls.is_some_and(|nulls| nulls.is_null(index)) {
             true => None,
             false => Some(unscaled(text).ok_or_else(|| {
                 let text = String::from_utf8_lossy(text);

@@ -50,6 +50,17 @@ fn open_sqlite(config: &mut Config) -> Result<Opened> {
     })
 }
 
+#[cfg(feature = "postgres")]
+fn open_postgres(mut server: ServerConfig) -> Result<Opened> {
+    server.database.get_or_insert_with(|| "postgres".to_owned());
+    Ok(Opened {
+        place: format!("postgresql://{server}"),
+        pool: Pool::new(lodestore_db::postgres::Driver::new(server)),
+        dialect: Arc::new(lodestore_sql::Postgres),
+    })
+}
+
+#[cfg(not(feature = "postgres"))]
 fn open_postgres(_: ServerConfig) -> Result<Opened> {
     Err(no_driver(Backend::Postgresql))
 }

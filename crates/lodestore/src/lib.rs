@@ -64,6 +64,7 @@
 //! | feature | brings |
 //! |---|---|
 //! | `arrow` | Arrow record batches of columns and streams, by `arrow-array` |
+//! | `postgres` | PostgreSQL, by `tokio-postgres` and `rustls` |
 //!
 //! Settings come from the environment, `.secrets/` and `datajoint.json`: see [`config`]. The formats
 //! of stored values are specified in `lodestore-codec`, the definition language and what becomes of
@@ -85,6 +86,7 @@ mod filepath;
 mod graph;
 mod insert;
 mod instance;
+mod lineage;
 mod local;
 mod npy;
 mod object;
@@ -95,6 +97,7 @@ mod query;
 mod reader;
 mod row;
 mod row_serde;
+mod save;
 mod schema;
 mod stream;
 mod table;

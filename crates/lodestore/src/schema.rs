@@ -14,7 +14,7 @@ use crate::{Instance, Table};
 #[derive(Clone)]
 pub struct Schema {
     instance: Instance,
-    name: SchemaName,
+    pub(crate) name: SchemaName,
 }
 
 /// Finds the table that a definition refers to.
@@ -158,6 +158,11 @@ impl Schema {
     pub fn resolve(&self, path: &str, master: Option<&FullTableName>) -> Result<FullTableName> {
         if let Some(master) = master.filter(|master| path == "master" || path == master.table.to_class()) {
             return Ok(master.clone());
+        }
+        if path.starts_with('`') {
+            let name = FullTableName::parse(path)?;
+            self.instance.table(&name)?;
+            return Ok(name);
         }
         if let Some(table) = self.find(path)? {
             return Ok(FullTableName { schema: self.name.clone(), table });

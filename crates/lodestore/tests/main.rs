@@ -10,6 +10,7 @@ mod insert;
 mod objects;
 mod populate;
 mod query;
+mod schema;
 mod transactions;
 mod update;
 

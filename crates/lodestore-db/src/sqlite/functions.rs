@@ -1,14 +1,18 @@
 //! What SQLite lacks and every connection brings along.
 
 use lodestore_sql::sqlite::compare_decimals;
-use rusqlite::functions::FunctionFlags;
+use lodestore_types::DecimalSum;
+use rusqlite::functions::{Aggregate, Context, FunctionFlags};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error};
 
-/// Registers the collation `decimal`, which orders decimal numbers kept as text, and the operator
-/// `REGEXP`.
+/// Registers what decimal numbers kept as text need: the collation `decimal`, which orders them, and the aggregates
+/// `decimal_sum` and `decimal_avg`. And the operator `REGEXP`.
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     connection.create_collation(c"decimal", compare_decimals)?;
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_aggregate_function(c"decimal_sum", 1, flags, Decimals(|sum| Some(sum.total())))?;
+    connection.create_aggregate_function(c"decimal_avg", 1, flags, Decimals(DecimalSum::mean))?;
     connection.create_scalar_function(c"regexp", 2, flags, |context| {
         let pattern = context.get_or_create_aux(0, |pattern| {
             regex_lite::Regex::new(pattern.as_str()?).map_err(Box::<dyn std::error::Error + Send + Sync>::from)
@@ -19,6 +23,35 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
             .map_err(|error| Error::UserFunctionError(error.into()))?
             .map(|text| pattern.is_match(text)))
     })
+}
+
+/// What is told of the decimal numbers of a group in the end. NULLs do not count.
+struct Decimals(fn(&DecimalSum) -> Option<String>);
+
+impl Aggregate<Option<DecimalSum>, Option<String>> for Decimals {
+    fn init(&self, _context: &mut Context<'_>) -> rusqlite::Result<Option<DecimalSum>> {
+        Ok(None)
+    }
+
+    fn step(&self, context: &mut Context<'_>, sum: &mut Option<DecimalSum>) -> rusqlite::Result<()> {
+        let added = match context.get_raw(0) {
+            ValueRef::Null => return Ok(()),
+            ValueRef::Integer(number) => sum.get_or_insert_default().add(&number.to_string()),
+            ValueRef::Text(text) => {
+                std::str::from_utf8(text).ok().and_then(|text| sum.get_or_insert_default().add(text))
+            }
+            ValueRef::Real(_) | ValueRef::Blob(_) => None,
+        };
+        added.ok_or_else(|| Error::UserFunctionError("a value is no decimal number in fixed point".into()))
+    }
+
+    fn finalize(
+        &self,
+        _context: &mut Context<'_>,
+        sum: Option<Option<DecimalSum>>,
+    ) -> rusqlite::Result<Option<String>> {
+        Ok(sum.flatten().as_ref().and_then(self.0))
+    }
 }
 
 #[cfg(test)]
@@ -37,5 +70,17 @@ mod tests {
             .execute_batch("CREATE TABLE t (d TEXT COLLATE decimal) STRICT; INSERT INTO t VALUES ('10.00')")
             .unwrap();
         assert_eq!(ask("SELECT d > 9 FROM t").unwrap(), Some(true));
+        connection.execute_batch("INSERT INTO t VALUES ('0.10'), (NULL), ('10.0')").unwrap();
+        for (sql, expected) in [
+            ("decimal_sum(d) FROM t", Some("20.10")),
+            ("decimal_sum(DISTINCT d) FROM t", Some("10.10")),
+            ("decimal_avg(d) FROM t", Some("6.700000")),
+            ("decimal_avg(d) FROM t WHERE d IS NULL", None),
+            ("decimal_sum(d) FROM t WHERE 0", None),
+        ] {
+            let found = connection.query_row(&format!("SELECT {sql}"), [], |row| row.get::<_, Option<String>>(0));
+            assert_eq!(found.unwrap().as_deref(), expected, "{sql}");
+        }
+        assert!(ask("SELECT decimal_sum(1.5)").is_err() && ask("SELECT decimal_sum('x')").is_err());
     }
 }

@@ -52,6 +52,7 @@ pub use condition::Condition;
 pub use join::{JoinKind, JoinOptions};
 pub use matching::Matching;
 pub use projection::Projection;
+pub(crate) use sql_text::SqlText;
 pub use top::Top;
 
 use std::sync::Arc;

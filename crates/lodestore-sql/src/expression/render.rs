@@ -121,7 +121,10 @@ impl<'a> Renderer<'a> {
             Source::Path { attribute, path, as_type } => {
                 Some(self.path(attribute, path, as_type.as_deref(), JsonForm::Text))
             }
-            Source::Sql(text) => Some(text.render(self.dialect).into()),
+            Source::Sql(text, over) => {
+                let aggregate = over.as_ref().and_then(|core| text.render_aggregate(self.dialect, core));
+                Some(aggregate.unwrap_or_else(|| text.render(self.dialect)).into())
+            }
         };
         (column.name.clone(), sql)
     }

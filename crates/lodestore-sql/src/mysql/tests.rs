@@ -1,17 +1,13 @@
 //! The statements, beside those that DataJoint 2.3.5 sends.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use lodestore_types::{Error, ErrorKind, Tier, Uuid};
-use serde_json::Value as Json;
+use lodestore_types::{ErrorKind, Uuid};
 
 use super::*;
 use crate::declaration::tests::{codecs, declare_text};
-use crate::definition::Reference;
-use crate::{
-    Condition, DeclareOptions, Definition, Expression, ForeignKey, Lineage, Projection, Resolver, Top, declare,
-};
+use crate::golden;
+use crate::{Condition, Expression, ForeignKey, Lineage, Projection, Top};
 
 const MYSQL: Mysql = Mysql { server: Server::Mysql };
 const MARIA: Mysql = Mysql { server: Server::Mariadb };
@@ -41,115 +37,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("name_64", "table names have 63 characters, so that they fit every database"),
 ];
 
-fn golden_codecs(text: &str) -> Result<CoreType> {
-    match text.replace(' ', "").as_str() {
-        "<blob>" | "<attach>" | "<chaincodec>" => Ok(CoreType::Bytes),
-        "<vcodec>" => Ok(CoreType::Varchar(32)),
-        text if text.contains('@') => Ok(CoreType::Json),
-        _ => Err(Error::new(ErrorKind::UnknownCodec, format!("no codec {text}"))),
-    }
-}
-
-/// The tables of a case in order, without the parents that were there before.
-fn declare_case(case: &Json) -> Result<Vec<Declaration>> {
-    let text = |json: &Json, name: &str| json[name].as_str().unwrap().to_owned();
-    let tier = |json: &Json| match json["tier"].as_str().unwrap() {
-        "Manual" | "Entry" => Tier::Manual,
-        "Lookup" => Tier::Lookup,
-        "Imported" => Tier::Imported,
-        "Computed" => Tier::Computed,
-        other => panic!("{other}"),
-    };
-    let options = DeclareOptions {
-        job_metadata: case["config"]["jobs.add_job_metadata"] == true,
-        provenance: case["config"]["provenance.capture"] == true,
-    };
-    let mut known: HashMap<String, Arc<Heading>> = HashMap::new();
-    let mut made = Vec::new();
-    let mut make = |class: &str, table: lodestore_types::TableName, tier: Tier, definition: &str, alias: &[&str]| {
-        let full = FullTableName { schema: SchemaName::new("golden")?, table };
-        let parent = |reference: &Reference| {
-            known
-                .get(&reference.path)
-                .cloned()
-                .ok_or_else(|| Error::new(ErrorKind::InvalidDefinition, format!("no table {}", reference.path)))
-        };
-        let resolver = Resolver { codec: &golden_codecs, parent: &parent };
-        let declaration = declare(&Definition::parse(definition)?, &full, tier, options, &resolver)?;
-        for name in std::iter::once(class).chain(alias.iter().copied()) {
-            known.insert(name.to_owned(), Arc::new(declaration.heading()));
-        }
-        made.push(declaration);
-        Ok::<_, Error>(full)
-    };
-    for parent in case["parents"].as_array().unwrap() {
-        let class = text(parent, "class_name");
-        let table = lodestore_types::TableName::from_class(&class, tier(parent))?;
-        make(&class, table, tier(parent), &text(parent, "definition"), &[])?;
-    }
-    let class = text(case, "class_name");
-    let table = lodestore_types::TableName::from_class(&class.replace('_', ""), tier(case))?;
-    let master = make(&class, table, tier(case), &text(case, "definition"), &["master"])?;
-    for part in case["parts"].as_array().unwrap() {
-        let name = text(part, "class_name");
-        let table = master.table.part(&name)?;
-        make(&format!("{class}.{name}"), table, Tier::Part, &text(part, "definition"), &[])?;
-    }
-    Ok(made.split_off(case["parents"].as_array().unwrap().len()))
-}
-
-fn golden_ddl(case: &Json) -> Vec<&str> {
-    case["mysql_ddl"].as_array().unwrap().iter().map(|sql| sql.as_str().unwrap()).collect()
-}
-
 #[test]
 fn golden_definitions_become_the_same_tables() {
-    let golden: Json = serde_json::from_str(include_str!("../../tests/golden/ddl.json")).unwrap();
-    let listed = |list: &[(&str, &str)], id: &str| list.iter().any(|(known, _)| *known == id);
-    let (mut equal, mut wrong) = (0, Vec::new());
-    for case in golden["cases"].as_array().unwrap() {
-        let id = case["id"].as_str().unwrap();
-        let expected = golden_ddl(case);
-        let declared = match declare_case(case) {
-            Ok(declared) => declared,
-            Err(_) if listed(REFUSED, id) || (!case["mysql_error"].is_null() && expected.is_empty()) => {
-                equal += 1;
-                continue;
-            }
-            Err(error) => {
-                wrong.push(format!("{id}: refused: {error:?}"));
-                continue;
-            }
-        };
-        // Functional key parts are MySQL's alone, which the record notes.
-        let made: Vec<String> = declared.iter().map(|one| table::create_table(Server::Mysql, one).unwrap()).collect();
-        let same = made == expected;
-        match (same, listed(DEPARTURES, id)) {
-            (true, true) => wrong.push(format!("{id}: agrees, though it is listed as a departure")),
-            (false, false) => wrong.push(format!("{id}:\n{}\nexpected\n{}", made.join("\n"), expected.join("\n"))),
-            _ => equal += 1,
-        }
-        let mut lineage: Vec<[String; 3]> = declared
-            .iter()
-            .flat_map(|one| {
-                let table = one.table.table.to_string();
-                one.lineage.iter().map(move |(name, origin)| [table.clone(), name.clone(), origin.to_string()])
-            })
-            .collect();
-        let mut recorded: Vec<[String; 3]> = case["mysql_lineage"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|row| [0, 1, 2].map(|at| row[at].as_str().unwrap().to_owned()))
-            .collect();
-        lineage.sort();
-        recorded.sort();
-        if case["mysql_error"].is_null() && lineage != recorded {
-            wrong.push(format!("{id}: lineage {lineage:?}\nexpected {recorded:?}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{equal} agree:\n{}", wrong.join("\n\n"));
-    assert_eq!(equal, golden["cases"].as_array().unwrap().len());
+    // Functional key parts are MySQL's alone, which the record notes.
+    let write = |one: &Declaration| vec![table::create_table(Server::Mysql, one).unwrap()];
+    golden::compare("mysql", &write, DEPARTURES, REFUSED);
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! `CHECK` constraints; what it cannot hold (declared types, comments, lineage) lives in hidden tables: `~schemas`,
 //! and for each schema `schema.~comments` and `schema.~lineage`.
 //!
-//! The connection must register the collation `decimal` as [`compare_decimals`], switch `foreign_keys` on, and switch off
+//! The connection must register the collation `decimal` as [`compare_decimals`] and the aggregate functions `decimal_sum`
+//! and `decimal_avg` as those of [`DecimalSum`](lodestore_types::DecimalSum), switch `foreign_keys` on, and switch off
 //! SQLite's habit of taking unknown names in double quotes for text (`SQLITE_DBCONFIG_DQS_DML`): else a misspelt name
 //! would be a constant instead of an error.
 
@@ -20,8 +21,8 @@ pub(crate) mod tests;
 pub use types::compare_decimals;
 
 use crate::dialect::{JsonForm, JsonPath};
-use crate::{Attribute, Conflict, Declaration, Dependency, Dialect, Heading, Row, Statement};
-use lodestore_types::{CoreType, FullTableName, Result, SchemaName, Value};
+use crate::{Attribute, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
 /// The dialect of SQLite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,6 +54,10 @@ impl Dialect for Sqlite {
 
     fn call(&self, function: &str, arguments: &[String]) -> Option<String> {
         function::translate(function, arguments)
+    }
+
+    fn aggregate(&self, function: &str, argument: &str, core: &CoreType) -> Option<String> {
+        function::aggregate(function, argument, core)
     }
 
     fn order_by(&self, column: &str, core: &CoreType) -> Option<String> {
@@ -138,6 +143,18 @@ impl Dialect for Sqlite {
 
     fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>> {
         catalog::read_dependencies(rows)
+    }
+
+    fn lineage_exists(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage_exists(schema)
+    }
+
+    fn lineage(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage(schema)
+    }
+
+    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
+        table::replace_lineage(schema, rows)
     }
 
     fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String> {

@@ -1,12 +1,12 @@
 //! The DDL of tables and schemas.
 
-use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, Value};
+use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Value};
 
 use super::{FORMAT_VERSION, Sqlite, types};
 use crate::declaration::is_word;
 use crate::dialect::{JsonForm, JsonPath};
 use crate::heading::with_marker;
-use crate::{Attribute, Declaration, Dialect, ForeignKey, Index, Statement};
+use crate::{Attribute, Declaration, Dialect, ForeignKey, Index, Lineage, Statement};
 
 /// The registry of schemas.
 pub(super) const SCHEMAS: &str = "~schemas";
@@ -179,21 +179,32 @@ fn comments(declaration: &Declaration) -> Option<Statement> {
         .iter()
         .map(|column| (column.name.clone(), with_marker(&column.kind.declared, &column.comment)));
     let own = std::iter::once((String::new(), declaration.comment.clone()));
-    upsert(declaration, "comments", "comment", own.chain(rows))
+    upsert(&declaration.table, "comments", "comment", own.chain(rows))
 }
 
 fn lineage(declaration: &Declaration) -> Option<Statement> {
     let rows = declaration.lineage.iter().map(|(name, origin)| (name.clone(), origin.to_string()));
-    upsert(declaration, "lineage", "lineage", rows)
+    upsert(&declaration.table, "lineage", "lineage", rows)
+}
+
+pub(super) fn replace_lineage(schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
+    let mut statements = create_schema(schema);
+    statements.push(bare(format!("DELETE FROM {}", hidden(schema, "lineage"))));
+    statements.extend(rows.chunk_by(|left, right| left.0 == right.0).filter_map(|rows| {
+        let table = FullTableName { schema: schema.clone(), table: rows[0].0.clone() };
+        let rows = rows.iter().map(|(_, attribute, origin)| (attribute.clone(), origin.to_string()));
+        upsert(&table, "lineage", "lineage", rows)
+    }));
+    statements
 }
 
 fn upsert(
-    declaration: &Declaration,
-    table: &str,
+    table: &FullTableName,
+    into: &str,
     column: &str,
     rows: impl Iterator<Item = (String, String)>,
 ) -> Option<Statement> {
-    let mut parameters: Vec<Value> = vec![declaration.table.table.as_str().into()];
+    let mut parameters: Vec<Value> = vec![table.table.as_str().into()];
     let mut values = Vec::new();
     for (attribute, text) in rows {
         values.push(format!("(?1, ?{}, ?{})", parameters.len() + 1, parameters.len() + 2));
@@ -202,7 +213,7 @@ fn upsert(
     let sql = format!(
         "INSERT INTO {} (\"table_name\", \"attribute_name\", \"{column}\") VALUES {} ON CONFLICT (\"table_name\", \
          \"attribute_name\") DO UPDATE SET \"{column}\" = excluded.\"{column}\"",
-        hidden(&declaration.table.schema, table),
+        hidden(&table.schema, into),
         values.join(", ")
     );
     (!values.is_empty()).then_some(Statement { sql, parameters })

@@ -189,8 +189,6 @@ pub(super) fn decode(value: Value, core: &CoreType) -> Result<Value> {
         (value @ Value::Text(_), CoreType::Char(_) | CoreType::Varchar(_) | CoreType::Enum(_)) => value,
         (Value::Int(flag @ 0..=1), CoreType::Bool) => Value::Bool(flag == 1),
         (Value::Int(number), CoreType::Float32 | CoreType::Float64) => Value::Float(number as f64),
-        // A sum or a mean of decimals, which SQLite computes in floats.
-        (value @ (Value::Int(_) | Value::Float(_)), core @ CoreType::Decimal { .. }) => core.check(value)?,
         (Value::Text(text), core) => {
             let decoded = match core {
                 CoreType::Uuid => Uuid::parse_str(&text).map(Value::Uuid).ok(),
