@@ -25,6 +25,8 @@ mod bulk;
 mod column;
 mod connection;
 mod interrupt;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 mod pool;
 #[cfg(feature = "postgres")]
 pub mod postgres;

@@ -264,12 +264,30 @@ impl Instance {
                 return Ok(None);
             }
         }
-        let heading = self.dialect().read_heading(table, &results, &|codec| self.codec_core(codec))?.map(Arc::new);
+        let heading = self.dialect().read_heading(table, &results, &|codec| self.codec_core(codec))?;
+        let heading = heading.map(|heading| Arc::new(self.with_declared_kinds(heading)));
         // Inside a transaction the table may yet vanish by a rollback.
         if let Some(heading) = heading.as_ref().filter(|_| !self.in_transaction()) {
             lock(&self.0.headings).insert(table.clone(), heading.clone());
         }
         Ok(heading)
+    }
+
+    /// Gives attributes of which the database tells no more than how they are stored the types that were declared where
+    /// they come from: a foreign key's columns say less than those that they refer to.
+    fn with_declared_kinds(&self, mut heading: Heading) -> Heading {
+        let own = heading.table.clone();
+        for attribute in heading.attributes.iter_mut().filter(|attribute| attribute.kind.native.is_some()) {
+            let origin = attribute.lineage.as_ref().and_then(lodestore_sql::Lineage::split);
+            let Some((table, name)) = origin.filter(|(table, _)| Some(table) != own.as_ref()) else { continue };
+            // What is gone, or not to be seen, tells nothing.
+            if let Ok(Some(origin)) = self.heading(&table)
+                && let Some(declared) = origin.get_any(&name)
+            {
+                attribute.kind = declared.kind.clone();
+            }
+        }
+        heading
     }
 
     pub(crate) fn forget_heading(&self, table: &FullTableName) {

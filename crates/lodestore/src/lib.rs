@@ -64,6 +64,7 @@
 //! | feature | brings |
 //! |---|---|
 //! | `arrow` | Arrow record batches of columns and streams, by `arrow-array` |
+//! | `mysql` | MySQL and MariaDB, by `mysql` and `rustls` |
 //! | `postgres` | PostgreSQL, by `tokio-postgres` and `rustls` |
 //!
 //! Settings come from the environment, `.secrets/` and `datajoint.json`: see [`config`]. The formats

@@ -95,7 +95,14 @@ impl Schema {
                 }
                 Ok(())
             })
-            .map_err(in_table)?;
+            .map_err(|error| {
+                let undo = self.instance.dialect().undo_declare(&name);
+                if !undo.is_empty() {
+                    // What cannot be undone either is overwritten by the next declaration.
+                    let _ = self.instance.write(Vec::new(), |connection| run_all(connection, &undo));
+                }
+                in_table(error)
+            })?;
         self.instance.forget_heading(&name);
         let table = self
             .instance

@@ -184,17 +184,20 @@ impl Instance {
         let outcome = self.ensure_begun().and_then(|()| {
             self.with_connection(|connection| {
                 connection.execute("SAVEPOINT lodestore", &[])?;
-                let outcome = work(connection);
-                // A full disk or an interrupted statement can have cost the whole transaction.
-                if outcome.is_err() && !connection.in_transaction() {
-                    self.with_open(|open| open.lost = true);
-                    return outcome;
-                }
-                if outcome.is_err() {
-                    connection.execute("ROLLBACK TO SAVEPOINT lodestore", &[])?;
-                }
+                let value = work(connection).inspect_err(|_| {
+                    // A full disk or an interrupted statement can cost the whole transaction.
+                    if !connection.in_transaction() {
+                        self.with_open(|open| open.lost = true);
+                        return;
+                    }
+                    // What was lost with its connection cannot be taken back here, and need not be: the first error
+                    // tells more than that of these.
+                    let _ = connection
+                        .execute("ROLLBACK TO SAVEPOINT lodestore", &[])
+                        .and_then(|_| connection.execute("RELEASE SAVEPOINT lodestore", &[]));
+                })?;
                 connection.execute("RELEASE SAVEPOINT lodestore", &[])?;
-                outcome
+                Ok(value)
             })
         });
         match outcome {

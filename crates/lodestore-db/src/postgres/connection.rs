@@ -326,6 +326,10 @@ impl Connection for PostgresConnection {
         }
     }
 
+    fn insert(&mut self, bulk: &crate::Bulk<'_>) -> std::result::Result<u64, crate::Refused> {
+        bulk.run_by_statements(self, &Ok)
+    }
+
     fn query_each(&mut self, sql: &str, parameters: &[Value], visit: &mut RowVisitor<'_>) -> Result<()> {
         let wires = std::cell::RefCell::new(Vec::new());
         let mut start = |forms: &[Wire]| {

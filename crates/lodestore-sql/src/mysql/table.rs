@@ -94,9 +94,8 @@ pub(super) fn create_table(server: Server, declaration: &Declaration) -> Result<
 /// One column. What a foreign key brought along has neither type marker nor default: the peer reads its type from the
 /// column, and we from where it was declared first.
 fn define(server: Server, column: &Attribute, declaration: &Declaration) -> Result<String> {
-    let inherited = declaration.foreign_keys.iter().any(|key| key.columns.contains(&column.name));
     let mut sql = quote(&column.name);
-    if inherited {
+    if declaration.inherited.contains(&column.name) {
         sql.push_str(&format!(" {}", types::inherited(&column.kind)));
         sql.push_str(if column.nullable { "" } else { " NOT NULL" });
         let comment = types::inherited_comment(&column.kind, &column.comment);
