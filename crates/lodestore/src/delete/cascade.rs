@@ -127,8 +127,12 @@ impl<'a> Cascade<'a> {
                 Some(Guard::WithAny(master)) if self.count(connection, *master)? > 0 => 0,
                 Some(Guard::WithAny(_)) => self.count(connection, at)?,
                 Some(Guard::With(master, way)) => {
-                    let stays = self.select_down(way, format!("NOT ({})", self.is_doomed(*master)));
-                    self.count_where(connection, node, &format!("{} AND {stays}", self.is_doomed(at)))?
+                    // Asked this way round, only rows of masters that go are looked through, and not all that stay.
+                    let goes = self.select_down(way, self.is_doomed(*master));
+                    let refers = way.first().into_iter().flat_map(|key| &key.key.columns);
+                    let refers: String =
+                        refers.map(|name| format!(" AND {} IS NOT NULL", self.dialect.quote(name))).collect();
+                    self.count_where(connection, node, &format!("{} AND NOT ({goes}){refers}", self.is_doomed(at)))?
                 }
             };
             if orphans > 0 {
