@@ -6,7 +6,7 @@ import types
 import pytest
 
 import lodestore as dj
-from lodestore.errors import MissingTableError
+from lodestore.errors import MissingTableError, UnsupportedError
 
 
 @pytest.fixture
@@ -294,3 +294,21 @@ def test_the_definition_ends_the_docstring(schema):
     assert Thing.__doc__ == "Things.\nTable definition:\n\nid : int8"
     schema(Thing)
     assert Thing.__doc__.count("Table definition") == 1
+
+
+def test_a_newer_format_is_refused(project, lab):
+    """A schema written by a later version of Lodestore is neither read nor written."""
+    with sqlite3.connect(project.connection.place) as database:
+        database.execute("UPDATE \"~schemas\" SET format = 2 WHERE schema_name = 'lab'")
+    fresh = dj.Instance(path=project.config["database.path"])
+    for use in (
+        lambda: fresh.Schema("lab"),
+        lambda: fresh.Schema("lab", create_schema=False),
+        lambda: fresh.FreeTable("lab.subject"),
+        lambda: dj.VirtualModule("lab", "lab", connection=fresh.connection),
+    ):
+        with pytest.raises(UnsupportedError, match="format 2") as caught:
+            use()
+        assert "newer Lodestore" in caught.value.hint
+    # Its neighbours stay usable.
+    assert len(fresh.Schema("people")["Person"]) == 2

@@ -1,7 +1,7 @@
 """Taking rows and tables away."""
 
 from . import _lodestore
-from .asking import agreed
+from .prompts import agreed
 
 
 class Removal:

@@ -3,10 +3,10 @@
 import sys
 
 from . import _lodestore
-from .asking import agreed
 from .connection import conn
+from .prompts import agreed
 from .table import FreeTable, Table
-from .user_tables import TIERS, Part, UserTable
+from .user_tables import TIERS, Part, UserTable, definition_of
 
 
 class Schema:
@@ -118,9 +118,7 @@ class Schema:
             self._bind_parts(part, {**context, part.__name__: part})
 
     def _bind(self, cls, context, master=None):
-        definition = cls.definition() if callable(cls.definition) else cls.definition
-        if isinstance(definition, property):
-            definition = definition.fget(object.__new__(cls))
+        definition = definition_of(cls)
         create = self._create_tables
         if create is None:
             create = self.connection.config["database.create_tables"]

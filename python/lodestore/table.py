@@ -48,6 +48,14 @@ class Table(Dependencies, Removal, Updating, QueryExpression):
     def _become(self, query):
         self._restricted = query
 
+    def __reduce_ex__(self, protocol):
+        # A table class is found again by its name; what was chosen of its rows is not.
+        return (
+            object.__reduce_ex__(self, protocol)
+            if self._restricted is None
+            else super().__reduce_ex__(protocol)
+        )
+
     def insert1(self, row, **options):
         """Inserts one row: a dict, or another mapping, of attributes and values.
 
@@ -152,4 +160,5 @@ class FreeTable(Table):
 
     @property
     def _table(self):
+        self._free = self._free.renewed() or self._free
         return self._free

@@ -21,7 +21,9 @@ class Updating:
         """
         if not hasattr(row, "keys"):
             raise _lodestore.error(
-                "invalid-type", f"an object of class `{type(row).__name__}` is no row to update", "give a dict"
+                "invalid-type",
+                f"an object of class `{type(row).__name__}` is no row to update",
+                "give a dict",
             )
         heading = self._table.query().heading()
         objects = {attribute.name for attribute in heading if (attribute.codec or "").startswith("<object@")}

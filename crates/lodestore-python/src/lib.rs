@@ -35,7 +35,7 @@ mod _lodestore {
     #[pymodule_export]
     use crate::memory::Memory;
     #[pymodule_export]
-    use crate::query::{Query, Table};
+    use crate::query::{Alteration, Query, Table};
     #[pymodule_export]
     use crate::reference::ArrayRef;
     #[pymodule_export]

@@ -72,6 +72,7 @@
 //! it in the database in `lodestore-sql`.
 
 mod algebra;
+mod alter;
 #[cfg(feature = "arrow")]
 pub mod arrow;
 mod attachments;
@@ -129,6 +130,7 @@ pub use lodestore_db::{Column, ColumnData, Strings, set_interrupt_check};
 pub use lodestore_objects as store;
 pub use lodestore_sql::definition::Reference as TableReference;
 pub use lodestore_sql::{
-    Attribute, Condition, Dependency, ForeignKey, Heading, JoinKind, JoinOptions, Matching, Projection, Top, Unmatched,
+    Alteration, Attribute, Change, Condition, Dependency, ForeignKey, Heading, JoinKind, JoinOptions, Matching,
+    Projection, Top, Unmatched,
 };
 pub use lodestore_types::*;

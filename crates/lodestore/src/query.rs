@@ -51,9 +51,7 @@ impl Query {
 
     /// True if fetching an attribute gives a reference to an object, which is not read.
     pub fn is_lazy(&self, attribute: &Attribute) -> bool {
-        let chain = attribute.kind.codec.as_deref().map(|codec| self.instance.chain(codec));
-        let refers = |chain: &Chain| chain.reads() == Reads::Column && !chain.codecs()[0].takes_foreign();
-        attribute.kind.core == CoreType::Json && matches!(&chain, Some(Ok(chain)) if refers(chain))
+        self.instance.refers(attribute)
     }
 
     /// The statement that fetching sends, and the values bound to it.
@@ -96,6 +94,15 @@ impl Query {
             Some(table) => error.with("table", table),
             None => error,
         }
+    }
+}
+
+impl Instance {
+    /// True if an attribute is fetched as a reference to an object.
+    pub(crate) fn refers(&self, attribute: &Attribute) -> bool {
+        let chain = attribute.kind.codec.as_deref().map(|codec| self.chain(codec));
+        let refers = |chain: &Chain| chain.reads() == Reads::Column && !chain.codecs()[0].takes_foreign();
+        attribute.kind.core == CoreType::Json && matches!(&chain, Some(Ok(chain)) if refers(chain))
     }
 }
 

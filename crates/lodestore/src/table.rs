@@ -24,6 +24,17 @@ impl Table {
         Ok(Table { name, rows: Query::new(instance, Expression::table(heading)?), warnings: Vec::new() })
     }
 
+    /// The table as it is now, if it has been altered or declared anew since this was made; `None` if it has not.
+    ///
+    /// # Errors
+    /// `MissingTable` if it is not there any more; otherwise the database's.
+    pub fn renewed(&self) -> Result<Option<Table>> {
+        match self.instance().heading(&self.name)? {
+            Some(heading) if Arc::ptr_eq(&heading, self.heading()) || heading == *self.heading() => Ok(None),
+            _ => self.instance().table(&self.name).map(Some),
+        }
+    }
+
     pub(crate) fn with_warnings(mut self, warnings: Vec<String>) -> Self {
         self.warnings = warnings;
         self

@@ -1,16 +1,21 @@
 //! What SQLite lacks and every connection brings along.
 
-use lodestore_sql::sqlite::compare_decimals;
-use lodestore_types::DecimalSum;
+use lodestore_sql::sqlite::{compare_decimals, convert_stored};
+use lodestore_types::{CoreType, DecimalSum, ErrorKind};
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error};
 
+use super::value::{Given, read};
+
 /// Registers what decimal numbers kept as text need: the collation `decimal`, which orders them, and the aggregates
-/// `decimal_sum` and `decimal_avg`. And the operator `REGEXP`.
+/// `decimal_sum` and `decimal_avg`. And the operator `REGEXP`, and `lodestore_convert`, which brings a column to another
+/// core type.
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     connection.create_collation(c"decimal", compare_decimals)?;
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_aggregate_function(c"decimal_sum", 1, flags, Decimals(|sum| Some(sum.total())))?;
+    connection.create_aggregate_function(c"decimal_avg", 1, flags, Decimals(DecimalSum::mean))?;
     connection.create_aggregate_function(c"decimal_sum", 1, flags, Decimals(|sum| Some(sum.total())))?;
     connection.create_aggregate_function(c"decimal_avg", 1, flags, Decimals(DecimalSum::mean))?;
     connection.create_scalar_function(c"regexp", 2, flags, |context| {
@@ -22,6 +27,24 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
             .as_str_or_null()
             .map_err(|error| Error::UserFunctionError(error.into()))?
             .map(|text| pattern.is_match(text)))
+    })?;
+    connection.create_scalar_function(c"lodestore_convert", 3, flags, |context| {
+        let from = core_type(context, 1)?;
+        let to = core_type(context, 2)?;
+        let converted = convert_stored(read(context.get_raw(0)), &from, &to);
+        converted.map(Given).map_err(|error| Error::UserFunctionError(error.into()))
+    })
+}
+
+/// The core type that an argument names; it is read once for a statement.
+fn core_type(context: &Context<'_>, argument: std::ffi::c_int) -> rusqlite::Result<std::sync::Arc<CoreType>> {
+    context.get_or_create_aux(argument, |text| {
+        let text = text.as_str()?;
+        let core = CoreType::parse(text)?;
+        core.ok_or_else(|| {
+            let error = lodestore_types::Error::new(ErrorKind::Internal, format!("`{text}` is no core type"));
+            Box::<dyn std::error::Error + Send + Sync>::from(error)
+        })
     })
 }
 
@@ -82,5 +105,16 @@ mod tests {
             assert_eq!(found.unwrap().as_deref(), expected, "{sql}");
         }
         assert!(ask("SELECT decimal_sum(1.5)").is_err() && ask("SELECT decimal_sum('x')").is_err());
+    }
+
+    #[test]
+    fn columns_are_brought_to_other_types() {
+        let connection = Connection::open_in_memory().unwrap();
+        register(&connection).unwrap();
+        let ask = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Option<String>>(0));
+        assert_eq!(ask("SELECT lodestore_convert(5, 'int8', 'decimal(5,2)')").unwrap().as_deref(), Some("5.00"));
+        assert_eq!(ask("SELECT lodestore_convert(NULL, 'int8', 'uuid')").unwrap(), None);
+        let error = ask("SELECT lodestore_convert('1.50', 'decimal(5,2)', 'int32')").unwrap_err();
+        assert!(error.to_string().contains("whole number"), "{error}");
     }
 }

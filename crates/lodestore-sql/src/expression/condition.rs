@@ -17,7 +17,8 @@ pub enum Condition {
     False,
     /// SQL text over the attributes.
     Sql(String),
-    /// Each named attribute (or path into a JSON attribute, such as `meta.a.b`) equals its value. NULL means "is
+    /// Each named attribute (or path into a JSON attribute, such as `meta.a.b`) equals its value; with wildcards in the path
+    /// (`meta.a[*].b`), one of the values there does. NULL means "is
     /// NULL", a list means "one of these". Names that are no attributes are ignored: a mapping of nothing but such
     /// names holds for every row (see [`Condition::ignores`]).
     Map(Vec<(String, Value)>),

@@ -31,7 +31,7 @@ impl SqlText {
     /// The single function that it consists of, with the attribute that is its whole argument, distinct or not.
     pub fn as_call(&self) -> Option<(&str, Option<&str>)> {
         let (function, inside) = self.call()?;
-        let argument = match &inside[..] {
+        let argument = match inside {
             [Piece::Name(name)] => Some(name.as_str()),
             [Piece::Raw(word), Piece::Name(name)] if is_word(word, "distinct") => Some(name.as_str()),
             _ => None,

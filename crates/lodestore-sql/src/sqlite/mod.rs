@@ -5,12 +5,15 @@
 //! and for each schema `schema.~comments` and `schema.~lineage`.
 //!
 //! The connection must register the collation `decimal` as [`compare_decimals`] and the aggregate functions `decimal_sum`
-//! and `decimal_avg` as those of [`DecimalSum`](lodestore_types::DecimalSum), switch `foreign_keys` on, and switch off
+//! and `decimal_avg` as those of [`DecimalSum`](lodestore_types::DecimalSum), the function `lodestore_convert` (value, type
+//! from, type to) as [`convert_stored`], switch `foreign_keys` on, and switch off
 //! SQLite's habit of taking unknown names in double quotes for text (`SQLITE_DBCONFIG_DQS_DML`): else a misspelt name
 //! would be a constant instead of an error.
 
+mod alter;
 mod catalog;
 mod function;
+mod json;
 mod query;
 mod table;
 mod types;
@@ -18,10 +21,11 @@ mod types;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use alter::convert_stored;
 pub use types::compare_decimals;
 
 use crate::dialect::{JsonForm, JsonPath};
-use crate::{Attribute, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use crate::{AlterScript, Alteration, Attribute, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
 /// The dialect of SQLite.
@@ -49,7 +53,11 @@ impl Dialect for Sqlite {
     }
 
     fn json_path(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
-        types::json_path(column, path, form)
+        json::path(column, path, form)
+    }
+
+    fn json_values(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> Result<String> {
+        Ok(json::values(column, path, form))
     }
 
     fn call(&self, function: &str, arguments: &[String]) -> Option<String> {
@@ -104,6 +112,14 @@ impl Dialect for Sqlite {
         catalog::schema_exists(schema)
     }
 
+    fn schema_format(&self, schema: &SchemaName) -> Option<Statement> {
+        Some(catalog::schema_exists(schema))
+    }
+
+    fn format_version(&self) -> i64 {
+        FORMAT_VERSION
+    }
+
     fn list_schemas(&self) -> Statement {
         catalog::list_schemas()
     }
@@ -114,6 +130,14 @@ impl Dialect for Sqlite {
 
     fn declare(&self, declaration: &Declaration) -> Result<Vec<Statement>> {
         table::declare(declaration)
+    }
+
+    fn alter(&self, alteration: &Alteration) -> Result<AlterScript> {
+        alter::alter(alteration)
+    }
+
+    fn catalog_version(&self) -> Option<Statement> {
+        Some(catalog::version())
     }
 
     fn drop_table(&self, table: &FullTableName) -> Vec<Statement> {

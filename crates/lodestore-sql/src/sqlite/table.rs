@@ -16,7 +16,7 @@ pub(super) fn hidden(schema: &SchemaName, name: &str) -> String {
     Sqlite.quote(&format!("{schema}.~{name}"))
 }
 
-fn bare(sql: impl Into<String>) -> Statement {
+pub(super) fn bare(sql: impl Into<String>) -> Statement {
     Statement { sql: sql.into(), parameters: Vec::new() }
 }
 
@@ -65,7 +65,7 @@ pub(super) fn declare(declaration: &Declaration) -> Result<Vec<Statement>> {
     Ok(statements)
 }
 
-fn create_table(declaration: &Declaration) -> Result<String> {
+pub(super) fn create_table(declaration: &Declaration) -> Result<String> {
     let mut items = declaration.columns.iter().map(|column| define(column, declaration)).collect::<Result<Vec<_>>>()?;
     if !declaration.columns.iter().any(|column| column.autoincrement) {
         items.push(format!("PRIMARY KEY ({})", quoted(&declaration.primary_key)));
@@ -113,12 +113,12 @@ fn reference(key: &ForeignKey) -> String {
     )
 }
 
-fn quoted(columns: &[String]) -> String {
+pub(super) fn quoted(columns: &[String]) -> String {
     columns.iter().map(|column| Sqlite.quote(column)).collect::<Vec<_>>().join(", ")
 }
 
 /// Declared indexes, then those that foreign keys need so that deleting a parent need not scan the child.
-fn create_indexes(declaration: &Declaration) -> Vec<String> {
+pub(super) fn create_indexes(declaration: &Declaration) -> Vec<String> {
     let mut indexes = declaration.indexes.clone();
     let mut prefixes: Vec<&[String]> = vec![&declaration.primary_key];
     prefixes.extend(declaration.indexes.iter().map(|index| &*index.columns));
@@ -173,7 +173,7 @@ fn indexed(column: &str) -> String {
 }
 
 /// Comments and declared types, which SQLite has no place for.
-fn comments(declaration: &Declaration) -> Option<Statement> {
+pub(super) fn comments(declaration: &Declaration) -> Option<Statement> {
     let rows = declaration
         .columns
         .iter()
