@@ -129,15 +129,17 @@ print(len(dj.Schema("lab")["Thing"]), dj.config.stores["default"])
     assert {"lodestore.db", "objects"} <= {path.name for path in (tmp_path / "lodestore").iterdir()}
 
 
-def test_a_server_without_driver_is_told(tmp_path):
+def test_a_server_out_of_reach_is_told(tmp_path):
     code = """
 try:
     dj.Schema("lab")
 except dj.DataJointError as error:
     print(error)
 """
-    assert "no driver for `mysql`" in python(code, tmp_path, DJ_HOST="db.lab")
-    assert "no driver for `postgresql`" in python(code, tmp_path, DJ_BACKEND="postgresql")
+    assert "no user is named" in python(code, tmp_path, DJ_HOST="db.lab")
+    server = {"DJ_BACKEND": "postgresql", "DJ_HOST": "127.0.0.1:1", "DJ_USER": "ann", "DJ_PASS": "s3cret"}
+    told = python(code, tmp_path, **server)
+    assert "cannot connect" in told and "ann@127.0.0.1:1/postgres" in told and "s3cret" not in told
     assert not (tmp_path / "lodestore").exists()
 
 

@@ -138,13 +138,13 @@ def test_what_is_no_table_class_is_refused(schema):
         schema(type("Piece", (dj.Part,), {"definition": "id : int8"}))
 
 
-def test_tables_are_found_without_their_classes(project, schema):
+def test_tables_are_found_without_their_classes(database, project, schema, tmp_path):
     @schema
     class Thing(dj.Lookup):
         definition = "id : int8"
         contents = ((1,),)
 
-    again = dj.Instance(path=project.config["database.path"])
+    again = database.open(tmp_path / "project")
     found = again.Schema("lab", create_schema=False)["Thing"]
     assert found.to_dicts() == [{"id": 1}]
     assert "Thing" in schema and "Nothing" not in schema

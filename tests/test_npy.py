@@ -226,7 +226,7 @@ def test_arrays_that_cannot_be_mapped_come_read_only_too(store):
         assert np.array_equal(found, array) and found.shape == array.shape and not found.flags.writeable
 
 
-def test_references_travel_and_compare(store):
+def test_references_travel_and_compare(database, project, store):
     import copy
     import pickle
     import subprocess
@@ -239,7 +239,11 @@ def test_references_travel_and_compare(store):
     assert np.array_equal(again[1:], array[1:]) and np.array_equal(ref == array, np.ones((3, 4), bool))
     script = "import pickle, sys; ref = pickle.load(sys.stdin.buffer); print(ref[1].tolist(), ref.shape)"
     found = subprocess.run(
-        [sys.executable, "-c", script], input=pickle.dumps(ref), capture_output=True, check=True
+        [sys.executable, "-c", script],
+        input=pickle.dumps(ref),
+        capture_output=True,
+        check=True,
+        env=database.environment(project),
     )
     assert found.stdout == b"[4, 5, 6, 7] (3, 4)\n"
 

@@ -239,7 +239,7 @@ def test_keys_of_any_text_stay_in_their_place(schema, objects):
         assert row["data"].read() == row["name"].encode()
 
 
-def test_references_travel(put, folder, tmp_path):
+def test_references_travel(database, project, put, folder, tmp_path):
     ref, other = put(folder), put(b"x")
     again = pickle.loads(pickle.dumps(ref))
     assert again == ref and again != other and hash(again) == hash(ref) and again.fsmap["top"] == b"top"
@@ -248,7 +248,11 @@ def test_references_travel(put, folder, tmp_path):
         "import pickle, sys; ref = pickle.load(sys.stdin.buffer); print(ref.open('top').read(), ref.verify())"
     )
     found = subprocess.run(
-        [sys.executable, "-c", script], input=pickle.dumps(ref), capture_output=True, check=True
+        [sys.executable, "-c", script],
+        input=pickle.dumps(ref),
+        capture_output=True,
+        check=True,
+        env=database.environment(project),
     )
     assert found.stdout == b"b'top' True\n"
 

@@ -38,7 +38,9 @@ class LodestoreFileSystem(AsyncFileSystem):
     @classmethod
     def of(cls, handle, *, writable=False):
         """The file system of a store of the core."""
-        spec = json.dumps({"place": handle.place, "store": handle.name, "writable": writable})
+        # Projects on one server may mean different stores by one name.
+        told = {"place": handle.place, "store": handle.name, "root": str(handle.local_path("x"))}
+        spec = json.dumps({**told, "writable": writable})
         _handles[spec] = handle
         made = cls(spec)
         # One that was made before may follow settings that have changed since.

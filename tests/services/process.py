@@ -71,7 +71,12 @@ class Process:
     def run(self, *command):
         """Runs a program to its end as the server's user; its output is shown if it fails."""
         done = subprocess.run(
-            command, user=self.user, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            user=self.user,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         if done.returncode:
             raise RuntimeError(f"{command[0]} failed:\n{done.stdout}")

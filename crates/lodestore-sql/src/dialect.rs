@@ -97,6 +97,16 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// The value at a path inside a JSON column: of the type that the path asks for, else in the given form.
     fn json_path(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String;
 
+    /// A query for all values at a path with wildcards, in the given form and without NULLs: one column. `json_path` gives
+    /// them as one JSON array, NULL if there is none.
+    ///
+    /// # Errors
+    /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported).
+    fn json_values(&self, _column: &str, path: &JsonPath<'_>, _form: JsonForm) -> Result<String> {
+        let message = format!("{} cannot look for `{}.{}`", self.name(), path.attribute, path.path);
+        Err(Error::new(ErrorKind::Unsupported, message).with_hint("name a path without wildcards"))
+    }
+
     /// The most parameters that one statement may have.
     fn max_parameters(&self) -> usize;
 
@@ -274,6 +284,96 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
+    /// The text of an update of one row: its parameters are the values of `columns`, then those of the visible primary
+    /// key in the order of the heading; `defaults` get what an insert that leaves them out gives.
+    ///
+    /// # Errors
+    /// As [`Dialect::insert`].
+    fn update(&self, heading: &Heading, columns: &[&str], defaults: &[&str]) -> Result<String> {
+        let Some(table) = &heading.table else {
+            return Err(crate::expression::not_a_table("update"));
+        };
+        let mut number = 0;
+        let mut equals = |name: &str| {
+            number += 1;
+            format!("{} = {}", self.quote(name), self.placeholder(number))
+        };
+        let mut assignments: Vec<String> = columns.iter().map(|name| equals(name)).collect();
+        for name in defaults {
+            let attribute = heading.get_any(name).ok_or_else(|| heading.unknown(name))?;
+            assignments.push(format!("{} = {}", self.quote(name), self.default_value(attribute)?));
+        }
+        let key: Vec<String> = heading.primary_key().map(|attribute| equals(&attribute.name)).collect();
+        // A table without a key to see has one row at most.
+        let condition = if key.is_empty() { String::new() } else { format!(" WHERE {}", key.join(" AND ")) };
+        Ok(format!("UPDATE {} SET {}{condition}", self.table(table), assignments.join(", ")))
+    }
+
+    /// What an update assigns to an attribute to give it its default.
+    ///
+    /// # Errors
+    /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported) if an update cannot say it.
+    fn default_value(&self, _attribute: &Attribute) -> Result<String> {
+        Ok("DEFAULT".to_owned())
+    }
+
+    /// The quoted name of the `number`-th scratch table of a connection: a list of keys that only this connection sees.
+    /// Keys of `table` go into it.
+    fn scratch(&self, _table: &FullTableName, number: usize) -> String {
+        self.quote(&format!("~scratch{number}"))
+    }
+
+    /// Makes a scratch table for values of columns of `table`, unique by the first `key` of them; one of the same name
+    /// that was left behind goes. May be run in a transaction, which it neither ends nor outlives.
+    fn make_scratch(&self, scratch: &str, table: &FullTableName, columns: &[String], key: usize) -> Vec<Statement> {
+        // The table is empty to begin with: not every database lets it be made by a query with parameters.
+        let list = |columns: &[String]| columns.iter().map(|name| self.quote(name)).collect::<Vec<_>>().join(", ");
+        let index = format!("{}.key", scratch.trim_matches('"'));
+        let statements = [
+            format!("DROP TABLE IF EXISTS {scratch}"),
+            format!(
+                "CREATE TEMPORARY TABLE {scratch} AS SELECT {} FROM {} WHERE 1 = 0",
+                list(columns),
+                self.table(table)
+            ),
+            format!("CREATE UNIQUE INDEX {} ON {scratch} ({})", self.quote(&index), list(&columns[..key])),
+        ];
+        statements.map(|sql| Statement { sql, parameters: Vec::new() }).into()
+    }
+
+    /// Adds to a scratch table what a query gives for all its columns; keys that are there already are left out, and
+    /// not counted.
+    fn fill_scratch(&self, scratch: &str, query: Statement) -> Statement {
+        // To SQLite, ON behind a query without WHERE would begin the condition of a join.
+        let source = format!("({}) AS {}", query.sql, self.quote("$0"));
+        let sql = format!("INSERT INTO {scratch} SELECT * FROM {source} WHERE 1 = 1 ON CONFLICT DO NOTHING");
+        Statement { sql, ..query }
+    }
+
+    /// Drops a scratch table.
+    fn drop_scratch(&self, scratch: &str) -> Statement {
+        Statement { sql: format!("DROP TABLE {scratch}"), parameters: Vec::new() }
+    }
+
+    /// Deletes the rows of `table` whose `columns` together are in `scratch`, under the names of `scratch_columns`, which
+    /// are unique there.
+    fn delete_by_scratch(
+        &self,
+        table: &FullTableName,
+        columns: &[String],
+        scratch: &str,
+        scratch_columns: &[String],
+    ) -> Statement {
+        let row = |columns: &[String]| columns.iter().map(|name| self.quote(name)).collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "DELETE FROM {} WHERE ({}) IN (SELECT {} FROM {scratch})",
+            self.table(table),
+            row(columns),
+            row(scratch_columns)
+        );
+        Statement { sql, parameters: Vec::new() }
+    }
+
     /// The table that a message of the database names.
     fn table_from_text(&self, text: &str) -> Option<FullTableName>;
 }
@@ -283,7 +383,7 @@ pub trait Dialect: fmt::Debug + Send + Sync {
 pub struct JsonPath<'a> {
     /// The attribute.
     pub attribute: &'a str,
-    /// The path below it, such as `a.b[0]`.
+    /// The path below it, such as `a.b[0]`. `*` stands for every member, `[*]` for every element.
     pub path: &'a str,
     /// The SQL type that the value is taken as.
     pub as_type: Option<&'a str>,
@@ -296,6 +396,8 @@ pub enum JsonForm {
     Text,
     /// What the document says, to be compared with a number.
     Native,
+    /// An object or an array, to be compared with another.
+    Document,
 }
 
 impl<'a> JsonPath<'a> {
@@ -311,8 +413,18 @@ impl<'a> JsonPath<'a> {
             && attribute.chars().all(word)
             && !path.is_empty()
             && path.chars().all(|c| word(c) || ".*[]".contains(c))
+            // A star is a whole step.
+            && path.replace("[*]", "").split('.').all(|step| {
+                let (name, places) = step.split_once('[').unwrap_or((step, ""));
+                (name == "*" || !name.contains('*')) && !places.contains('*')
+            })
             && as_type.is_none_or(|text| !text.is_empty() && text.chars().all(|c| word(c) || "(), ".contains(c)));
         sound.then_some(JsonPath { attribute, path, as_type })
+    }
+
+    /// True if it may lead to several values.
+    pub fn has_wildcard(&self) -> bool {
+        self.path.contains('*')
     }
 }
 
@@ -329,6 +441,10 @@ mod tests {
     fn json_paths_are_told_from_other_texts() {
         let path = JsonPath::parse("meta.a.b[0]:decimal(10, 2)").unwrap();
         assert_eq!((path.attribute, path.path, path.as_type), ("meta", "a.b[0]", Some("decimal(10, 2)")));
+        assert!(JsonPath::parse("meta.a[*].*.b:int").unwrap().has_wildcard() && !path.has_wildcard());
+        for text in ["meta.a*", "meta.**", "meta.a[*", "meta.a[1*]"] {
+            assert_eq!(JsonPath::parse(text), None, "{text}");
+        }
         for text in ["meta", "meta:int", "meta.", ".a", "f(a.b)", "a.b + 1", "a.b'", "a.b:x'"] {
             assert_eq!(JsonPath::parse(text), None, "{text}");
         }

@@ -55,6 +55,7 @@ impl Columns {
         let (mut fields, mut arrays) = (Vec::new(), Vec::new());
         for index in indices {
             let array = match &self.columns[*index].data {
+                ColumnData::Values(values) if values.iter().all(Value::is_null) => Ok(self.null_array(*index)),
                 ColumnData::Values(values) => value_array(values),
                 _ => {
                     let column = self.columns[*index].take_all();
@@ -71,6 +72,18 @@ impl Columns {
     }
 }
 
+impl Columns {
+    /// NULL and nothing else, in the type that other values of the attribute would have, where that is certain.
+    fn null_array(&self, index: usize) -> ArrayRef {
+        let attribute = &self.attributes[index];
+        let is_document = attribute.kind.codec.is_none() && attribute.stored_as() == Some(&CoreType::Json);
+        match is_document || self.instance.refers(attribute) {
+            true => Arc::new(StringArray::new_null(self.len())),
+            false => Arc::new(NullArray::new(self.len())),
+        }
+    }
+}
+
 /// Record batches read from a stream, one schema for all.
 pub struct RecordBatches {
     schema: SchemaRef,
@@ -81,8 +94,8 @@ pub struct RecordBatches {
 impl Stream {
     /// The batches as Arrow record batches.
     ///
-    /// Where a computed column has a type that only the database knows, all rows are gathered first: Arrow wants to be told
-    /// the type before the first row.
+    /// Where a computed column has a type that only the database knows, or the first batch holds nothing but NULL of what a
+    /// codec decodes, all rows are gathered first: Arrow wants to be told the type before the first row.
     ///
     /// # Errors
     /// As [`crate::Query::fetch`] and [`Columns::to_record_batch`].
@@ -94,6 +107,32 @@ impl Stream {
                 None => (self.empty(), None),
             },
         };
+        match rest {
+            Some(rest) if first.has_unknown_types() => {
+                let mut all = first;
+                all.append(rest.gather()?);
+                RecordBatches::begin(all, None)
+            }
+            rest => RecordBatches::begin(first, rest),
+        }
+    }
+}
+
+impl Columns {
+    /// True if Arrow cannot be told yet what a column will hold.
+    fn has_unknown_types(&self) -> bool {
+        let unknown = |(index, column): (usize, &Column)| match &column.data {
+            ColumnData::Values(values) => {
+                values.iter().all(Value::is_null) && *self.null_array(index).data_type() == DataType::Null
+            }
+            _ => false,
+        };
+        self.columns.iter().enumerate().any(unknown)
+    }
+}
+
+impl RecordBatches {
+    fn begin(first: Columns, rest: Option<Stream>) -> Result<Self> {
         let first = first.into_record_batch()?;
         Ok(RecordBatches { schema: first.schema(), first: Some(first), rest })
     }
@@ -201,9 +240,6 @@ fn decimal_array(texts: &Strings, nulls: Option<&NullBuffer>, attribute: &Attrib
 /// What was decoded, where Arrow has a type for it.
 fn value_array(values: &[Value]) -> Result<ArrayRef> {
     let all = |wanted: fn(&Value) -> bool| values.iter().all(|value| value.is_null() || wanted(value));
-    if all(Value::is_null) {
-        return Ok(Arc::new(NullArray::new(values.len())));
-    }
     if all(|value| matches!(value, Value::Json(_) | Value::Reference(_) | Value::Text(_))) {
         let texts: StringArray = values
             .iter()

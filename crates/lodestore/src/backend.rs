@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use lodestore_db::{Pool, ServerConfig, Tls, TlsOptions, sqlite};
 use lodestore_objects::FileStore;
@@ -103,6 +104,9 @@ fn server(config: &Config) -> Result<ServerConfig> {
     server.password = config.get_text("database.password");
     server.database = config.get_text("database.name").filter(|name| !name.is_empty());
     server.reconnect = config.get_bool("database.reconnect");
+    server.statement_timeout = Some(config.get_int("database.statement_timeout"))
+        .filter(|seconds| *seconds > 0)
+        .map(|seconds| Duration::from_secs(seconds as u64));
     server.tls = tls(&config.get("database.use_tls")?)?;
     Ok(server)
 }

@@ -51,9 +51,7 @@ impl Query {
 
     /// True if fetching an attribute gives a reference to an object, which is not read.
     pub fn is_lazy(&self, attribute: &Attribute) -> bool {
-        let chain = attribute.kind.codec.as_deref().map(|codec| self.instance.chain(codec));
-        let refers = |chain: &Chain| chain.reads() == Reads::Column && !chain.codecs()[0].takes_foreign();
-        attribute.kind.core == CoreType::Json && matches!(&chain, Some(Ok(chain)) if refers(chain))
+        self.instance.refers(attribute)
     }
 
     /// The statement that fetching sends, and the values bound to it.
@@ -86,45 +84,9 @@ impl Query {
         Ok(!matches!(rows.first().and_then(|row| row.first()), Some(Value::Int(1) | Value::Bool(true))))
     }
 
-    /// Deletes these rows of the table; gives their number. Rows that others refer to stay, and
-    /// with them all: the cascade over dependent tables is not built yet. The objects that the
-    /// rows owned stay in their stores.
-    ///
-    /// # Errors
-    /// `InvalidRequest` if this is more than a restricted table; `InvalidCondition` after a mapping of
-    /// which no name is an attribute; `Integrity` if other rows refer to one of these.
-    pub fn delete(&self) -> Result<u64> {
-        if self.vacuous {
-            return Err(self.locate(
-                Error::new(
-                    ErrorKind::InvalidCondition,
-                    "none of the names in a condition is an attribute, so it restricts nothing",
-                )
-                .with_hint(format!("restrict by {}", self.heading().names().collect::<Vec<_>>().join(", "))),
-            ));
-        }
-        let statement = self.expression.delete(self.instance.dialect())?;
-        self.instance.write(Vec::new(), |connection| connection.execute(&statement.sql, &statement.parameters)).map_err(
-            |error| match error.kind() {
-                ErrorKind::Integrity => self.locate(self.still_referred_to(error)),
-                _ => self.locate(error),
-            },
-        )
-    }
-
-    /// The refusal of a delete, with the tables that stand against it.
-    fn still_referred_to(&self, error: Error) -> Error {
-        let children = || -> Result<Vec<String>> {
-            let Some(own) = &self.heading().table else { return Ok(Vec::new()) };
-            let graph = self.instance.dependencies()?;
-            Ok(graph.children(own).map(|edge| format!("`{}`", edge.child)).collect())
-        };
-        match children() {
-            Ok(children) if !children.is_empty() => Error::new(ErrorKind::Integrity, "other rows still refer to these")
-                .with_hint(format!("delete the rows of {} that refer to them first", children.join(", ")))
-                .with_source(error),
-            _ => error,
-        }
+    /// True if a mapping among the conditions named nothing that is here.
+    pub(crate) fn is_vacuous(&self) -> bool {
+        self.vacuous
     }
 
     pub(crate) fn locate(&self, error: Error) -> Error {
@@ -132,6 +94,15 @@ impl Query {
             Some(table) => error.with("table", table),
             None => error,
         }
+    }
+}
+
+impl Instance {
+    /// True if an attribute is fetched as a reference to an object.
+    pub(crate) fn refers(&self, attribute: &Attribute) -> bool {
+        let chain = attribute.kind.codec.as_deref().map(|codec| self.chain(codec));
+        let refers = |chain: &Chain| chain.reads() == Reads::Column && !chain.codecs()[0].takes_foreign();
+        attribute.kind.core == CoreType::Json && matches!(&chain, Some(Ok(chain)) if refers(chain))
     }
 }
 

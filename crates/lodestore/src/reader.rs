@@ -152,7 +152,8 @@ impl Reader {
                 if value.is_null() {
                     return Ok(value);
                 }
-                let value = extract(&self.instance, value).map_err(|error| error.with("codec", "attach"))?;
+                let folder = self.options.download_path.as_deref();
+                let value = extract(&self.instance, folder, value).map_err(|error| error.with("codec", "attach"))?;
                 work_for(&self.instance, || chain.decode_above(at, Stored { value, object: None }, &context(row))).0
             };
             let rows = stored.into_iter().enumerate();

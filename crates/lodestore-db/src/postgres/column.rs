@@ -2,7 +2,7 @@
 
 use lodestore_types::{CoreType, Error, ErrorKind, Result, Value};
 
-use super::value::{Wire, days, fixed, microseconds, numeric, read};
+use super::value::{Wire, days, fixed, microseconds, numeric, read, single};
 use crate::{Column, ColumnData, ColumnKind};
 
 const DAY_MICROSECONDS: i64 = 86_400_000_000;
@@ -22,7 +22,7 @@ pub(super) fn push(column: &mut Column, wire: Wire, raw: Option<&[u8]>, kind: Co
         (ColumnData::Int(numbers), Wire::Int16) => numbers.push(i16::from_be_bytes(fixed(raw)?).into()),
         (ColumnData::Int(numbers), Wire::Int32) => numbers.push(i32::from_be_bytes(fixed(raw)?).into()),
         (ColumnData::Int(numbers), Wire::Int64) => numbers.push(i64::from_be_bytes(fixed(raw)?)),
-        (ColumnData::Float(numbers), Wire::Float32) => numbers.push(f32::from_be_bytes(fixed(raw)?).into()),
+        (ColumnData::Float(numbers), Wire::Float32) => numbers.push(single(raw)?),
         (ColumnData::Float(numbers), Wire::Float64) => numbers.push(f64::from_be_bytes(fixed(raw)?)),
         (ColumnData::Bool(flags), Wire::Bool) => flags.push(raw == [1]),
         (ColumnData::Text(texts), Wire::Text) => {

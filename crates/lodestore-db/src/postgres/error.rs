@@ -101,7 +101,9 @@ fn from_server(complaint: &DbError) -> Error {
         "25P02" => Error::new(ErrorKind::InvalidRequest, "the transaction was broken off by an earlier error")
             .with_hint("roll it back and begin again"),
         "57014" if was_stopped() => Error::new(ErrorKind::Interrupted, "the statement was interrupted"),
-        "57014" => of(ErrorKind::Interrupted),
+        "57014" => {
+            of(ErrorKind::Database).with_hint("`database.statement_timeout` says how many seconds a statement may take")
+        }
         "40001" | "40P01" | "55P03" => of(ErrorKind::LostConnection)
             .with_hint("other transactions were in the way; the same call may succeed when it is made again"),
         "53100" => of(ErrorKind::Database).with_hint("free some space; nothing of this statement was stored"),

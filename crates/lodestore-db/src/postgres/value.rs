@@ -127,6 +127,14 @@ pub(super) fn microseconds(raw: &[u8]) -> Result<Option<i64>> {
     Ok(moment.checked_add(EPOCH_MICROSECONDS).filter(|_| moment != i64::MIN))
 }
 
+/// A 32-bit float as the number that it is written as: 0.1, and not 0.10000000149.
+pub(super) fn single(raw: &[u8]) -> Result<f64> {
+    let number = f32::from_be_bytes(fixed(raw)?);
+    // What has few digits in binary is that number already.
+    let plain = number.to_bits() & 0xfff == 0 || !number.is_finite();
+    Ok(if plain { number.into() } else { number.to_string().parse().unwrap_or(number.into()) })
+}
+
 /// A value on its way out of a result.
 pub(super) fn read(wire: Wire, raw: Option<&[u8]>) -> Result<Value> {
     let Some(raw) = raw else { return Ok(Value::Null) };
@@ -137,7 +145,7 @@ pub(super) fn read(wire: Wire, raw: Option<&[u8]>) -> Result<Value> {
         Wire::Int32 => Value::Int(i32::from_be_bytes(fixed(raw)?).into()),
         Wire::Int64 => Value::Int(i64::from_be_bytes(fixed(raw)?)),
         Wire::Oid => Value::Int(u32::from_be_bytes(fixed(raw)?).into()),
-        Wire::Float32 => Value::Float(f32::from_be_bytes(fixed(raw)?).into()),
+        Wire::Float32 => Value::Float(single(raw)?),
         Wire::Float64 => Value::Float(f64::from_be_bytes(fixed(raw)?)),
         Wire::Numeric => {
             let mut text = Vec::new();

@@ -17,7 +17,8 @@ pub enum Condition {
     False,
     /// SQL text over the attributes.
     Sql(String),
-    /// Each named attribute (or path into a JSON attribute, such as `meta.a.b`) equals its value. NULL means "is
+    /// Each named attribute (or path into a JSON attribute, such as `meta.a.b`) equals its value; with wildcards in the path
+    /// (`meta.a[*].b`), one of the values there does. NULL means "is
     /// NULL", a list means "one of these". Names that are no attributes are ignored: a mapping of nothing but such
     /// names holds for every row (see [`Condition::ignores`]).
     Map(Vec<(String, Value)>),
@@ -310,7 +311,7 @@ fn equality(heading: &Heading, name: &str, value: &Value) -> Result<Option<Predi
     Ok(Some(match value {
         Value::Null => Predicate::IsNull(operand(JsonForm::Text)),
         Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Set(_) => {
-            Predicate::Equals(operand(JsonForm::Text), CoreType::Json.check(value.clone())?, Some(CoreType::Json))
+            Predicate::Equals(operand(JsonForm::Document), CoreType::Json.check(value.clone())?, Some(CoreType::Json))
         }
         Value::Bool(flag) if path.as_type.is_none() => {
             Predicate::Equals(operand(JsonForm::Text), Value::Text(flag.to_string()), None)

@@ -213,6 +213,7 @@ fn is_constant(text: &str, heading: &Heading) -> bool {
 fn computed(name: &str, text: &str, source: &Source) -> Attribute {
     let kind = match source {
         Source::Sql(sql, over) => infer(sql, over.as_ref()),
+        Source::Path { path, .. } if path.contains('*') => Some(CoreType::Json),
         _ => None,
     };
     Attribute {

@@ -134,7 +134,7 @@ pub(super) fn json_path(column: &str, path: &JsonPath<'_>, form: JsonForm) -> St
     match (path.as_type, form) {
         (Some(kind), _) => format!("(jsonb_extract_path_text({column}{parts}))::{}", cast_type(kind)),
         (None, JsonForm::Text) => format!("jsonb_extract_path_text({column}{parts})"),
-        (None, JsonForm::Native) => format!("jsonb_extract_path({column}{parts})"),
+        (None, JsonForm::Native | JsonForm::Document) => format!("jsonb_extract_path({column}{parts})"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use lodestore_types::{CoreType, Decimal, Error, ErrorKind, Result, Uuid, Value, parse_date, parse_datetime};
 
 use crate::DefaultValue;
-use crate::dialect::{JsonForm, JsonPath, text_literal};
+use crate::dialect::text_literal;
 
 /// The SQLite type of a column; `STRICT` tables hold its values to it.
 pub(super) fn storage(core: &CoreType) -> &'static str {
@@ -111,30 +111,6 @@ pub(super) fn order_by(column: &str, core: &CoreType) -> Option<String> {
     let places =
         members.iter().enumerate().map(|(place, member)| format!(" WHEN {} THEN {place}", text_literal(member)));
     Some(format!("CASE {column}{} END", places.collect::<String>()))
-}
-
-/// The value at a path of a JSON column, taken as the type that is nearest to the one asked for.
-pub(super) fn json_path(column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
-    let place = text_literal(&format!("$.{}", path.path));
-    let value = format!("json_extract({column}, {place})");
-    let Some(as_type) = path.as_type else {
-        return match form {
-            JsonForm::Native => value,
-            // SQLite extracts true and false as 1 and 0, which other databases call by their names.
-            JsonForm::Text => format!(
-                "CASE json_type({column}, {place}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST({value} AS \
-                 TEXT) END"
-            ),
-        };
-    };
-    let word = as_type.split(['(', ' ']).next().unwrap_or_default().to_ascii_lowercase();
-    let target = match word.as_str() {
-        "int" | "integer" | "bigint" | "smallint" | "tinyint" | "signed" | "unsigned" | "bool" | "boolean" => "INTEGER",
-        "decimal" | "numeric" => "NUMERIC",
-        "float" | "double" | "real" => "REAL",
-        _ => "TEXT",
-    };
-    format!("CAST({value} AS {target})")
 }
 
 /// The form in which a checked value is bound: NULL, integer, float, text or bytes.

@@ -66,6 +66,7 @@ pub const KEYS: &[Key] = {
         key("database.port", "DJ_PORT", OptionalInt(1, 65535), Null),
         key("database.name", "DJ_DATABASE_NAME", OptionalText, Null),
         key("database.reconnect", "DJ_RECONNECT", Bool, B(true)),
+        key("database.statement_timeout", "DJ_STATEMENT_TIMEOUT", OptionalInt(1, 31_536_000), Null),
         key("database.use_tls", "DJ_USE_TLS", OptionalBoolOrObject, Null),
         key("database.database_prefix", "DJ_DATABASE_PREFIX", Text, T("")),
         key("database.create_tables", "DJ_CREATE_TABLES", Bool, B(true)),

@@ -1,0 +1,368 @@
+"""Servers that stop, stall or cannot be trusted: what is told, what is left, and that it goes on."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import pytest
+import services
+
+import lodestore as dj
+
+SERVERS = [name for name in services.selected() if name != "sqlite"]
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def server(request):
+    """A server that may be killed."""
+    server = services.private(request.param)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def lab(server, tmp_path):
+    """A schema on it."""
+    project = server.open(tmp_path / "project")
+    yield project.Schema("lab")
+    project.connection.close()
+    server.clean()
+
+
+@pytest.fixture
+def sample(lab):
+    @lab
+    class Sample(dj.Manual):
+        definition = "id : int32\n---\nvalue : float64\nnote = '' : varchar(100)"
+
+    Sample.insert({"id": id, "value": id / 2} for id in range(100))
+    return Sample
+
+
+def in_thread(work):
+    """Runs `work` beside; gives the thread and what it raised."""
+    raised = []
+
+    def run():
+        try:
+            work()
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, raised
+
+
+def wait_until(found, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def restart(server):
+    server.kill()
+    server.start()
+
+
+def test_an_idle_connection_is_opened_again(server, sample):
+    assert len(sample) == 100
+    restart(server)
+    assert len(sample) == 100
+    restart(server)
+    sample.insert1({"id": 100, "value": 0})
+    restart(server)
+    assert len(sample.to_dicts()) == 101
+
+
+def test_a_server_that_is_gone_is_told_and_found_again(server, sample):
+    server.kill()
+    for work in (lambda: len(sample), lambda: sample.insert1({"id": 200, "value": 0}), sample.to_dicts):
+        with pytest.raises(dj.errors.LostConnectionError):
+            work()
+    server.start()
+    sample.insert1({"id": 200, "value": 0})
+    assert len(sample) == 101
+
+
+def test_reconnecting_may_be_forbidden(server, sample):
+    other = dj.Instance(**server.settings, database__reconnect=False)
+    assert len(other.Schema("lab")["Sample"]) == 100
+    restart(server)
+    with pytest.raises(dj.errors.LostConnectionError):
+        len(other.Schema("lab")["Sample"])
+    other.connection.close()
+    assert len(other.Schema("lab")["Sample"]) == 100
+
+
+@pytest.mark.parametrize("rows", [1, 5000])
+def test_killed_in_the_middle_of_an_insert(server, sample, rows):
+    with server.lock("lab", "sample") as holder:
+        batch = [{"id": 1000 + id, "value": id} for id in range(rows)]
+        thread, raised = in_thread(lambda: sample.insert(batch))
+        wait_until(lambda: any("sample" in query for query in server.running()))
+        server.kill()
+        thread.join(30)
+        holder.close()
+    assert isinstance(raised[0], dj.errors.LostConnectionError)
+    server.start()
+    assert len(sample) == 100
+    sample.insert(batch)
+    assert len(sample) == 100 + rows
+
+
+def test_killed_in_the_middle_of_a_fetch(server, sample):
+    sample.insert({"id": id, "value": id, "note": "x" * 100} for id in range(100, 60_000))
+    rows = iter(sample)
+    assert next(rows)["note"] is not None
+    # Beyond what is on its way already there is nothing.
+    slow = in_thread(lambda: (sample & server.sleep(0.01)).to_arrays())
+    wait_until(lambda: any("sleep" in query.lower() for query in server.running()))
+    server.kill()
+    slow[0].join(30)
+    assert isinstance(slow[1][0], dj.errors.LostConnectionError)
+    server.start()
+    assert len(sample.to_arrays("id")) == 60_000
+
+
+def test_killed_in_the_middle_of_a_transaction(server, sample):
+    with pytest.raises(dj.errors.LostConnectionError, match="transaction") as told:  # noqa: SIM117
+        with sample.connection.transaction:
+            sample.insert1({"id": 300, "value": 1})
+            restart(server)
+            sample.insert1({"id": 301, "value": 1})
+    assert "begin again" in told.value.hint
+    assert not sample.connection.in_transaction and len(sample) == 100
+    with sample.connection.transaction:
+        sample.insert1({"id": 300, "value": 1})
+    assert len(sample) == 101
+
+
+def test_killed_before_a_commit(server, sample):
+    with pytest.raises(dj.errors.LostConnectionError):  # noqa: SIM117
+        with sample.connection.transaction:
+            sample.insert1({"id": 300, "value": 1})
+            restart(server)
+    assert not sample.connection.in_transaction and len(sample) == 100
+
+
+def test_killed_in_the_middle_of_populate(server, lab, sample, tmp_path):
+    @lab
+    class Spectrum(dj.Computed):
+        definition = "-> Sample\n---\nspectrum : <npy@>\nsummary : <blob>"
+        deadly = True
+
+        def make(self, key):
+            self.insert1({**key, "spectrum": np.arange(10.0), "summary": [key["id"]]})
+            if self.deadly and key["id"] == 3:
+                restart(server)
+
+    with pytest.raises(dj.errors.LostConnectionError):
+        Spectrum.populate("id < 5")
+    # What was computed before stands, of the rest there is nothing.
+    assert sorted(Spectrum.to_arrays("id")) == [0, 1, 2]
+    Spectrum.deadly = False
+    Spectrum.populate("id < 5")
+    assert sorted(Spectrum.to_arrays("id")) == [0, 1, 2, 3, 4]
+    assert all(np.array_equal(row["spectrum"].load(), np.arange(10.0)) for row in Spectrum)
+
+
+INTERRUPTED = """
+import signal, sys, time, lodestore as dj
+sample = dj.conn() and dj.Schema("lab")["Sample"]
+print("ready", flush=True)
+began = time.monotonic()
+try:
+    len(sample & sys.argv[1])
+except KeyboardInterrupt:
+    print("interrupted", time.monotonic() - began < 10, len(sample))
+"""
+
+
+def test_ctrl_c_stops_a_statement(server, sample, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, server.sleep(1)],
+        env=server.environment(dj.Instance(**server.settings)),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    wait_until(lambda: any("sleep" in query.lower() for query in server.running()))
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=30)
+    assert told == "interrupted True 100\n"
+    wait_until(lambda: not any("sleep" in query.lower() for query in server.running()))
+
+
+def test_statements_may_be_limited_in_time(server, sample):
+    hasty = dj.Instance(**server.settings, database__statement_timeout=1)
+    table = hasty.Schema("lab")["Sample"]
+    with pytest.raises(dj.errors.QueryError, match="timeout|time") as told:
+        len(table & server.sleep(0.1))
+    assert "statement_timeout" in told.value.hint
+    assert len(table) == 100
+
+
+def test_a_failed_query_does_not_break_a_transaction_off(lab, sample):
+    with sample.connection.transaction:
+        sample.insert1({"id": 400, "value": 1})
+        with pytest.raises(dj.DataJointError):
+            (sample & "nosuch(value) = 1").to_dicts()
+        with pytest.raises(dj.errors.DuplicateError):
+            sample.insert1({"id": 400, "value": 1})
+        assert len(sample) == 101
+        sample.insert1({"id": 401, "value": 1})
+    assert len(sample) == 102
+
+
+def test_passwords_are_not_shown(server, caplog):
+    settings = {**server.settings, "password": "s3cret-and-wrong"}
+    with pytest.raises(dj.errors.AccessError) as told:
+        dj.Instance(**settings)
+    project = dj.Instance(**server.settings)
+    shown = "".join(map(repr, (project, project.connection, project.config, project.Schema("x"))))
+    for text in (str(told.value), repr(told.value), str(told.value.context), shown, caplog.text):
+        assert "s3cret" not in text and server.settings["password"] not in text
+
+
+def test_a_server_brings_no_store(server):
+    project = dj.Instance(**server.settings)
+    schema = project.Schema("storeless")
+    with pytest.raises(dj.DataJointError, match="store"):
+
+        @schema
+        class Trace(dj.Manual):
+            definition = "id : int32\n---\ndata : <npy@>"
+
+    server.clean()
+
+
+def test_several_projects_at_once(server, tmp_path):
+    one, two = server.open(tmp_path / "one"), server.open(tmp_path / "two")
+    embedded = dj.Instance(path=tmp_path / "three")
+
+    def fill(project, number):
+        class Thing(dj.Manual):
+            definition = "id : int32\n---\ndata : <npy@>"
+
+        schema = project.Schema(f"lab{number}")
+        schema(Thing)
+        Thing.insert1({"id": number, "data": np.arange(number)})
+        return Thing
+
+    tables = [fill(project, number) for number, project in enumerate((one, two, embedded))]
+    assert [len(table.fetch1("data").load()) for table in tables] == [0, 1, 2]
+    assert "lab2" not in dj.list_schemas(one.connection)
+    assert {"lab0", "lab1"} <= set(dj.list_schemas(two.connection))
+    with pytest.raises(dj.DataJointError):
+        _ = tables[0] * tables[2]
+    server.clean()
+
+
+def test_the_process_wide_connection_follows_the_environment(server, tmp_path):
+    code = """
+        import lodestore as dj
+        print(dj.conn().place)
+        @dj.Schema("lab")
+        class Thing(dj.Manual):
+            definition = "id : uuid"
+        import uuid
+        Thing.insert1({"id": uuid.UUID(int=5)})
+        print(Thing.fetch1("id"), dj.config.database.port)
+    """
+    project = server.open(tmp_path / "project")
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env=server.environment(project),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    place, *rest = done.stdout.splitlines()
+    assert place == project.connection.place and server.settings["password"] not in done.stdout + done.stderr
+    assert rest == [f"00000000-0000-0000-0000-000000000005 {server.parts['port']}"]
+    server.clean()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate of one's own making for this machine, with its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    if not shutil.which("openssl"):
+        pytest.fail("openssl is needed to make a certificate")
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=db.lab -keyout key.pem -out cert.pem"
+    )
+    names = "subjectAltName=DNS:db.lab,IP:127.0.0.1"
+    subprocess.run([*command.split(), "-addext", names], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.skipif("postgresql" not in SERVERS, reason="LODESTORE_TEST_DATABASES leaves it out")
+def test_encryption_is_verified(certificate):
+    from services.postgresql import PrivateServer
+
+    server = PrivateServer()
+    try:
+        for name in ("cert.pem", "key.pem"):
+            target = server.data / name
+            shutil.copy(certificate / name, target)
+            if server.user:
+                shutil.chown(target, server.user)
+            target.chmod(0o600)
+        server.kill()
+        server.options = (
+            f"ssl_cert_file={server.data}/cert.pem",
+            f"ssl_key_file={server.data}/key.pem",
+            "ssl=on",
+        )
+        server.start()
+        settings = {
+            "host": "127.0.0.1",
+            "port": server.port,
+            "user": server.user_name,
+            "password": server.password,
+            "backend": "postgresql",
+        }
+
+        def encrypted(**tls):
+            project = dj.Instance(**settings, **tls)
+            table = project.Schema("lab")
+            sql = "(select ssl from pg_stat_ssl where pid = pg_backend_pid())"
+
+            class One(dj.Lookup):
+                definition = "id : int32"
+                contents = [(1,)]
+
+            table(One)
+            found = One.proj(ssl=sql).fetch1("ssl")
+            project.connection.close()
+            return found
+
+        ca = os.fspath(certificate / "cert.pem")
+        # On this machine a certificate of its own making is taken; nobody listens in between.
+        assert encrypted() and not encrypted(use_tls=False)
+        assert encrypted(use_tls={"ca": ca}) and encrypted(use_tls={"verify": False})
+        with pytest.raises(dj.errors.LostConnectionError, match="certificate|TLS") as told:
+            dj.Instance(**settings, use_tls=True)
+        assert "use_tls" in told.value.hint
+        # The certificate names the address, not `localhost`.
+        with pytest.raises(dj.errors.LostConnectionError, match="certificate|TLS|name"):
+            dj.Instance(**{**settings, "host": "localhost"}, use_tls={"ca": ca})
+        project = dj.Instance(
+            **{**settings, "host": "localhost"}, use_tls={"ca": ca, "check_hostname": False}
+        )
+        assert project.connection.place.startswith("postgresql://lodestore@localhost")
+        with pytest.raises(dj.DataJointError, match="no option"):
+            dj.Instance(**settings, use_tls={"cipher": "x"})
+    finally:
+        server.stop()
