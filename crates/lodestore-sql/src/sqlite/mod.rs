@@ -25,7 +25,9 @@ pub use alter::convert_stored;
 pub use types::compare_decimals;
 
 use crate::dialect::{JsonForm, JsonPath};
-use crate::{AlterScript, Alteration, Attribute, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use crate::{
+    AlterScript, Alteration, Attribute, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement,
+};
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
 /// The dialect of SQLite.
