@@ -251,7 +251,7 @@ def test_counting_goes_on(schema):
         """
 
     Event.insert([{"what": "a"}, {"what": "b"}])
-    (Event & "id = 2").delete()
+    (Event & "id = 2").delete(prompt=False)
     Event.definition += "more=null : int8\n"
     Event.alter(prompt=False)
     Event.insert1({"what": "c"})

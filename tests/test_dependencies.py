@@ -3,6 +3,7 @@
 import pytest
 
 import lodestore as dj
+import raw_sqlite
 
 
 @pytest.fixture
@@ -115,16 +116,17 @@ def test_ancestors_descendants_parts(family):
 
 @pytest.mark.databases("sqlite")
 def test_tables_of_other_programs_may_refer_to_each_other_in_a_circle(schema, project, tmp_path):
-    import sqlite3
-
     @schema
     class First(dj.Manual):
         definition = "first : int32"
 
-    with sqlite3.connect(tmp_path / "project" / "lodestore.db") as database:
-        database.execute('CREATE TABLE "lab.b" (b INTEGER PRIMARY KEY REFERENCES "lab.c" (c))')
-        database.execute('CREATE TABLE "lab.c" (c INTEGER PRIMARY KEY REFERENCES "lab.b" (b))')
-    database.close()
+    raw_sqlite.run(
+        tmp_path / "project",
+        """
+        CREATE TABLE "lab.b" (b INTEGER PRIMARY KEY REFERENCES "lab.c" (c));
+        CREATE TABLE "lab.c" (c INTEGER PRIMARY KEY REFERENCES "lab.b" (b));
+        """,
+    )
     with pytest.raises(dj.DataJointError, match=r"circle: .lab.[bc]. -> .lab.[bc]. -> .lab.[bc]."):
         project.FreeTable("lab.b").descendants()
     assert bare(First.descendants()) == ["lab.first"]
