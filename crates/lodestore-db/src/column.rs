@@ -1,9 +1,14 @@
 //! Columns of a result, typed: the numbers, texts and moments of many rows side by side.
 
 use std::fmt;
+use std::mem::take;
+use std::ops::Range;
 
 use bytes::Bytes;
-use lodestore_types::{Decimal, Uuid, Value, date_from_days, datetime_from_microseconds};
+use lodestore_types::{
+    CoreType, Decimal, Uuid, Value, date_from_days, datetime_from_microseconds, days_from_date,
+    microseconds_from_datetime,
+};
 
 /// What a column of a result is read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +38,24 @@ pub enum ColumnKind {
     Uuid,
     /// Whatever the database gives, a value for each cell.
     Value,
+}
+
+impl ColumnKind {
+    /// What the cells of a core type are.
+    pub fn of(core: &CoreType) -> ColumnKind {
+        match core {
+            CoreType::Int8 | CoreType::Int16 | CoreType::Int32 | CoreType::Int64 => ColumnKind::Int,
+            CoreType::Float32 | CoreType::Float64 => ColumnKind::Float,
+            CoreType::Bool => ColumnKind::Bool,
+            CoreType::Uuid => ColumnKind::Uuid,
+            CoreType::Json => ColumnKind::Value,
+            CoreType::Bytes => ColumnKind::Bytes,
+            CoreType::Date => ColumnKind::Date,
+            CoreType::DateTime(_) => ColumnKind::DateTime,
+            CoreType::Char(_) | CoreType::Varchar(_) | CoreType::Enum(_) => ColumnKind::Text,
+            CoreType::Decimal { precision, scale } => ColumnKind::Decimal { precision: *precision, scale: *scale },
+        }
+    }
 }
 
 /// A column to read.
@@ -213,6 +236,69 @@ impl Column {
         }
     }
 
+    /// Adds a value. A column that has no such cells becomes one of values.
+    pub fn push(&mut self, value: Value) {
+        match (&mut self.data, value) {
+            (ColumnData::Values(values), value) => return values.push(value),
+            (_, Value::Null) => return self.push_null(),
+            (ColumnData::Bool(flags), Value::Bool(flag)) => flags.push(flag),
+            (ColumnData::Int(numbers), Value::Int(number)) => numbers.push(number),
+            (ColumnData::Float(numbers), Value::Float(number)) => numbers.push(number),
+            (ColumnData::Text(texts), Value::Text(text)) => texts.push(text.as_bytes()),
+            (ColumnData::Bytes(all), Value::Bytes(bytes)) => all.push(&bytes),
+            (ColumnData::Date(days), Value::Date(day)) => days.push(days_from_date(day)),
+            (ColumnData::DateTime(moments), Value::DateTime(moment)) => {
+                moments.push(microseconds_from_datetime(moment))
+            }
+            (ColumnData::Decimal(texts), Value::Decimal(number)) => texts.push(number.as_str().as_bytes()),
+            (ColumnData::Uuid(ids), Value::Uuid(id)) => ids.push(id.into_bytes()),
+            (_, value) => {
+                let mut values: Vec<Value> = (0..self.len()).map(|index| self.value(index)).collect();
+                values.push(value);
+                *self = Column { data: ColumnData::Values(values), nulls: None };
+                return;
+            }
+        }
+        self.push_valid();
+    }
+
+    /// The cells of some rows.
+    pub fn slice(&self, rows: Range<usize>) -> Column {
+        let strings = |all: &Strings| {
+            let ends = &all.offsets[rows.start..=rows.end];
+            let (start, end) = (ends[0], ends[ends.len() - 1]);
+            Strings {
+                offsets: ends.iter().map(|offset| offset - start).collect(),
+                bytes: all.bytes[start as usize..end as usize].to_vec(),
+            }
+        };
+        let rows = rows.clone();
+        let data = match &self.data {
+            ColumnData::Bool(cells) => ColumnData::Bool(cells[rows.clone()].to_vec()),
+            ColumnData::Int(cells) => ColumnData::Int(cells[rows.clone()].to_vec()),
+            ColumnData::Float(cells) => ColumnData::Float(cells[rows.clone()].to_vec()),
+            ColumnData::Text(cells) => ColumnData::Text(strings(cells)),
+            ColumnData::Bytes(cells) => ColumnData::Bytes(strings(cells)),
+            ColumnData::Date(cells) => ColumnData::Date(cells[rows.clone()].to_vec()),
+            ColumnData::DateTime(cells) => ColumnData::DateTime(cells[rows.clone()].to_vec()),
+            ColumnData::Decimal(cells) => ColumnData::Decimal(strings(cells)),
+            ColumnData::Uuid(cells) => ColumnData::Uuid(cells[rows.clone()].to_vec()),
+            ColumnData::Values(cells) => ColumnData::Values(cells[rows.clone()].to_vec()),
+        };
+        Column { data, nulls: self.nulls.as_ref().map(|nulls| nulls[rows].to_vec()) }
+    }
+
+    /// Leaves only the cells of the first rows.
+    pub fn truncate(&mut self, rows: usize) {
+        each!(&mut self.data, cells => cells.truncate(rows), strings => {
+            strings.offsets.truncate(rows + 1);
+            strings.bytes.truncate(strings.offsets[rows] as usize);
+        });
+        if let Some(nulls) = &mut self.nulls {
+            nulls.truncate(rows);
+        }
+    }
+
     /// True if a cell is NULL.
     pub fn is_null(&self, index: usize) -> bool {
         match &self.data {
@@ -257,9 +343,27 @@ impl Column {
     /// Takes a cell out as a value; what stays in its place has no meaning.
     pub fn take(&mut self, index: usize) -> Value {
         match &mut self.data {
-            ColumnData::Values(values) => std::mem::take(&mut values[index]),
+            ColumnData::Values(values) => take(&mut values[index]),
             _ => self.value(index),
         }
+    }
+
+    /// Takes all cells out; none stays.
+    pub fn take_all(&mut self) -> Column {
+        let nulls = self.nulls.take();
+        let data = match &mut self.data {
+            ColumnData::Bool(cells) => ColumnData::Bool(take(cells)),
+            ColumnData::Int(cells) => ColumnData::Int(take(cells)),
+            ColumnData::Float(cells) => ColumnData::Float(take(cells)),
+            ColumnData::Text(cells) => ColumnData::Text(take(cells)),
+            ColumnData::Bytes(cells) => ColumnData::Bytes(take(cells)),
+            ColumnData::Date(cells) => ColumnData::Date(take(cells)),
+            ColumnData::DateTime(cells) => ColumnData::DateTime(take(cells)),
+            ColumnData::Decimal(cells) => ColumnData::Decimal(take(cells)),
+            ColumnData::Uuid(cells) => ColumnData::Uuid(take(cells)),
+            ColumnData::Values(cells) => ColumnData::Values(take(cells)),
+        };
+        Column { data, nulls }
     }
 
     /// Leaves only the cells of the rows to keep.
@@ -345,5 +449,21 @@ mod tests {
         let values: Vec<Value> = (0..column.len()).map(|index| column.value(index)).collect();
         assert_eq!(values, [Value::Null, "ccc".into(), "d".into()]);
         assert_eq!(column.null_count(), 1);
+        let part = column.slice(1..2);
+        assert_eq!((part.len(), part.value(0)), (1, "ccc".into()));
+        column.truncate(1);
+        assert_eq!((column.len(), column.value(0)), (1, Value::Null));
+    }
+
+    #[test]
+    fn a_value_of_another_type_makes_a_column_of_values() {
+        let mut column = Column::new(ColumnKind::Int);
+        for value in [1.into(), Value::Null, "x".into(), 2.into()] {
+            column.push(value);
+        }
+        assert_eq!(column.data, ColumnData::Values(vec![1.into(), Value::Null, "x".into(), 2.into()]));
+        let mut days = Column::new(ColumnKind::Date);
+        days.push(Value::Date(lodestore_types::parse_date("1970-01-03").unwrap()));
+        assert_eq!(days.data, ColumnData::Date(vec![2]));
     }
 }

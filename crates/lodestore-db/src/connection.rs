@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use lodestore_types::{Error, ErrorKind, Result, Value};
 
-use crate::{Column, ColumnSpec};
+use crate::{Bulk, Column, ColumnSpec, Refused};
 
 /// Receives the rows of a query one by one; an error stops the query.
 pub type RowVisitor<'a> = dyn FnMut(Vec<Value>) -> Result<()> + 'a;
@@ -34,6 +34,14 @@ pub trait Connection: fmt::Debug {
     /// The kinds that name the database's complaint: `Duplicate`, `Integrity`, `InvalidValue`
     /// (a constraint), `MissingTable`, `QuerySyntax` ...; otherwise `Database`.
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64>;
+
+    /// Inserts rows, as fast as the database takes them; tells how many went in.
+    ///
+    /// It is called inside a transaction. If it fails, some of the rows may be in: the caller rolls back.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`], with the row that was refused where the database tells.
+    fn insert(&mut self, bulk: &Bulk<'_>) -> std::result::Result<u64, Refused>;
 
     /// Runs a query and hands each row to `visit`, as it comes.
     ///

@@ -21,15 +21,19 @@
 //! # Ok::<(), lodestore_types::Error>(())
 //! ```
 
+mod bulk;
 mod column;
 mod connection;
 mod interrupt;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 mod pool;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod server;
 pub mod sqlite;
 
+pub use bulk::{Bulk, Refused};
 pub use column::{Column, ColumnData, ColumnKind, ColumnSpec, Strings};
 pub use connection::{ColumnVisitor, Connection, Driver, RowVisitor};
 pub use interrupt::{StopFlag, interrupted, set_interrupt_check};

@@ -12,6 +12,7 @@
 //!
 //! - [`definition`]: what a user writes, parsed into [`Definition`];
 //! - [`declaration`]: a definition resolved against its parents and types, ready to become a table;
+//! - [`alteration`]: what changes when a table gets another definition;
 //! - [`heading`]: what is known of the attributes of a table or a query, always read back from the database;
 //! - [`dialect`]: the contract of a database's way to say things, kept by [`sqlite`], [`postgres`] and [`mysql`];
 //! - [`expression`]: queries as immutable trees, rendered to one `SELECT`.
@@ -32,6 +33,7 @@
 //! # Ok::<(), lodestore_types::Error>(())
 //! ```
 
+pub mod alteration;
 pub mod declaration;
 pub mod definition;
 pub mod dialect;
@@ -44,6 +46,7 @@ mod native;
 pub mod postgres;
 pub mod sqlite;
 
+pub use alteration::{AlterScript, Alteration, Change};
 pub use declaration::{Declaration, DeclareOptions, ForeignKey, Index, Resolver, declare};
 pub use definition::Definition;
 pub use dialect::{Conflict, Dependency, Dialect, Row, Statement};

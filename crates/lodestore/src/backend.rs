@@ -66,10 +66,20 @@ fn open_postgres(_: ServerConfig) -> Result<Opened> {
     Err(no_driver(Backend::Postgresql))
 }
 
+#[cfg(feature = "mysql")]
+fn open_mysql(server: ServerConfig) -> Result<Opened> {
+    let place = format!("mysql://{server}");
+    let pool = Pool::new(lodestore_db::mysql::Driver::new(server));
+    let version = pool.with(lodestore_db::mysql::Driver::version)?;
+    Ok(Opened { place, pool, dialect: Arc::new(lodestore_sql::Mysql::of_version(&version)) })
+}
+
+#[cfg(not(feature = "mysql"))]
 fn open_mysql(_: ServerConfig) -> Result<Opened> {
     Err(no_driver(Backend::Mysql))
 }
 
+#[cfg(not(all(feature = "mysql", feature = "postgres")))]
 fn no_driver(backend: Backend) -> Error {
     Error::new(ErrorKind::Unsupported, format!("this build has no driver for `{backend}`"))
         .with_hint("unset `database.host` and `database.backend` to work with the embedded database")

@@ -64,6 +64,7 @@
 //! | feature | brings |
 //! |---|---|
 //! | `arrow` | Arrow record batches of columns and streams, by `arrow-array` |
+//! | `mysql` | MySQL and MariaDB, by `mysql` and `rustls` |
 //! | `postgres` | PostgreSQL, by `tokio-postgres` and `rustls` |
 //!
 //! Settings come from the environment, `.secrets/` and `datajoint.json`: see [`config`]. The formats
@@ -71,6 +72,7 @@
 //! it in the database in `lodestore-sql`.
 
 mod algebra;
+mod alter;
 #[cfg(feature = "arrow")]
 pub mod arrow;
 mod attachments;
@@ -81,8 +83,10 @@ pub mod config;
 mod current;
 mod fetch;
 mod filepath;
+mod graph;
 mod insert;
 mod instance;
+mod lineage;
 mod local;
 mod npy;
 mod object;
@@ -93,6 +97,7 @@ mod query;
 mod reader;
 mod row;
 mod row_serde;
+mod save;
 mod schema;
 mod stream;
 mod table;
@@ -102,6 +107,7 @@ pub use algebra::Universal;
 pub use columns::Columns;
 pub use condition::IntoCondition;
 pub use fetch::{FetchOptions, OnError};
+pub use graph::{Graph, Link};
 pub use insert::{Duplicates, InsertOptions};
 pub use instance::{Instance, set_codec_finder};
 pub use npy::NpyRef;
@@ -119,5 +125,8 @@ pub use lodestore_codec::npy::Index;
 pub use lodestore_db::{Column, ColumnData, Strings, set_interrupt_check};
 pub use lodestore_objects as store;
 pub use lodestore_sql::definition::Reference as TableReference;
-pub use lodestore_sql::{Attribute, Condition, Heading, JoinKind, JoinOptions, Matching, Projection, Top, Unmatched};
+pub use lodestore_sql::{
+    Alteration, Attribute, Change, Condition, Dependency, ForeignKey, Heading, JoinKind, JoinOptions, Matching,
+    Projection, Top, Unmatched,
+};
 pub use lodestore_types::*;

@@ -178,12 +178,15 @@ impl Instance {
         let outcome = self.ensure_begun().and_then(|()| {
             self.with_connection(|connection| {
                 connection.execute("SAVEPOINT lodestore", &[])?;
-                let outcome = work(connection);
-                if outcome.is_err() {
-                    connection.execute("ROLLBACK TO SAVEPOINT lodestore", &[])?;
-                }
+                let value = work(connection).inspect_err(|_| {
+                    // What was lost with its connection cannot be taken back here, and need not be: the first error
+                    // tells more than that of these.
+                    let _ = connection
+                        .execute("ROLLBACK TO SAVEPOINT lodestore", &[])
+                        .and_then(|_| connection.execute("RELEASE SAVEPOINT lodestore", &[]));
+                })?;
                 connection.execute("RELEASE SAVEPOINT lodestore", &[])?;
-                outcome
+                Ok(value)
             })
         });
         match outcome {

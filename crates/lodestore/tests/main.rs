@@ -1,5 +1,6 @@
 //! The whole line, from definitions to objects, on a real database and a real folder.
 
+mod alter;
 mod arrays;
 #[cfg(feature = "arrow")]
 mod arrow;
@@ -8,6 +9,9 @@ mod insert;
 mod objects;
 mod populate;
 mod query;
+mod schema;
+#[cfg(feature = "postgres")]
+mod servers;
 mod transactions;
 
 use std::sync::Arc;

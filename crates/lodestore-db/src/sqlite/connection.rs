@@ -8,11 +8,12 @@ use lodestore_types::{Error, ErrorKind, Result, Value};
 use rusqlite::config::DbConfig;
 use rusqlite::{OpenFlags, params_from_iter};
 
+use super::bulk;
 use super::column::push;
 use super::error::translate;
 use super::functions::register;
 use super::value::{Bound, read};
-use crate::{Column, ColumnSpec, ColumnVisitor, Connection, RowVisitor, interrupt};
+use crate::{Bulk, Column, ColumnSpec, ColumnVisitor, Connection, Refused, RowVisitor, interrupt};
 
 /// After so many steps of the virtual machine a running statement asks whether to stop.
 const STEPS_BETWEEN_CHECKS: i32 = 200_000;
@@ -125,6 +126,11 @@ impl Connection for SqliteConnection {
             statement.execute(params_from_iter(parameters.iter().map(Bound)))
         };
         run().map(|count| count as u64).map_err(|error| translate(error, &self.path))
+    }
+
+    fn insert(&mut self, bulk: &Bulk<'_>) -> std::result::Result<u64, Refused> {
+        self.start_waiting();
+        bulk::insert(&self.inner, bulk, &self.path)
     }
 
     fn query_each(&mut self, sql: &str, parameters: &[Value], visit: &mut RowVisitor<'_>) -> Result<()> {

@@ -1,5 +1,6 @@
 //! SQLite: the embedded default, one file, many processes.
 
+mod bulk;
 mod column;
 mod config;
 mod connection;

@@ -7,7 +7,7 @@ mod from_python;
 mod numpy;
 mod to_python;
 
-pub(crate) use column::objects_of;
+pub(crate) use column::Cells;
 pub(crate) use from_python::{from_python, json_from_python};
 pub(crate) use numpy::{array_to_python, dtype_to_python};
 pub(crate) use to_python::{json_to_python, to_python};

@@ -121,13 +121,22 @@ impl<'a> Renderer<'a> {
             Source::Path { attribute, path, as_type } => {
                 Some(self.path(attribute, path, as_type.as_deref(), JsonForm::Text))
             }
-            Source::Sql(text) => Some(text.render(self.dialect).into()),
+            Source::Sql(text, over) => {
+                let aggregate = over.as_ref().and_then(|core| text.render_aggregate(self.dialect, core));
+                Some(aggregate.unwrap_or_else(|| text.render(self.dialect)).into())
+            }
         };
         (column.name.clone(), sql)
     }
 
     fn path(&self, attribute: &str, path: &str, as_type: Option<&str>, form: JsonForm) -> Fragment {
         self.dialect.json_path(&self.dialect.quote(attribute), &JsonPath { attribute, path, as_type }, form).into()
+    }
+
+    /// The query for all values at a path with wildcards.
+    fn values(&self, attribute: &str, path: &str, as_type: Option<&str>, form: JsonForm) -> Result<String> {
+        let path = JsonPath { attribute, path, as_type };
+        self.dialect.json_values(&self.dialect.quote(attribute), &path, form)
     }
 
     fn join(
@@ -228,6 +237,9 @@ impl<'a> Renderer<'a> {
             Predicate::Constant(true) => sql.push("1 = 1"),
             Predicate::Constant(false) => sql.push("1 = 0"),
             Predicate::Sql(text) => sql.push(&text.render(self.dialect)),
+            Predicate::IsNull(Operand::Path { attribute, path, as_type, form }) if path.contains('*') => {
+                sql.push("NOT EXISTS (").push(&self.values(attribute, path, as_type.as_deref(), *form)?).push(")")
+            }
             Predicate::IsNull(operand) => sql.append(self.operand(operand)).push(" IS NULL"),
             Predicate::Equals(operand, value, core) => {
                 let (value, cast) = match core {
@@ -236,7 +248,13 @@ impl<'a> Renderer<'a> {
                     None if matches!(operand, Operand::Path { .. }) => (self.dialect.encode_free(value.clone())?, ""),
                     None => (self.dialect.encode_free(value.clone())?, self.dialect.free_cast(value)),
                 };
-                sql.append(self.operand(operand)).push(" = ").push_value(value).push(cast)
+                match operand {
+                    Operand::Path { attribute, path, as_type, form } if path.contains('*') => {
+                        let values = self.values(attribute, path, as_type.as_deref(), *form)?;
+                        sql.push_value(value).push(" IN (").push(&values).push(")")
+                    }
+                    operand => sql.append(self.operand(operand)).push(" = ").push_value(value).push(cast),
+                }
             }
             Predicate::Among(columns, rows) => sql.append(self.among(columns, rows)?),
             Predicate::All(items) => sql.append(self.list(items, " AND ")?),

@@ -34,6 +34,17 @@ pub(super) fn table_exists(table: &FullTableName) -> Statement {
     about(table, "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?")
 }
 
+pub(super) fn lineage_exists(schema: &SchemaName) -> Statement {
+    ask(
+        "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = '~lineage'",
+        &[schema.as_str()],
+    )
+}
+
+pub(super) fn lineage(schema: &SchemaName) -> Statement {
+    ask(format!("SELECT `table_name`, `attribute_name`, `lineage` FROM {}", lineage_table(schema)), &[])
+}
+
 fn about(table: &FullTableName, sql: &str) -> Statement {
     ask(sql, &[table.schema.as_str(), table.table.as_str()])
 }

@@ -18,8 +18,8 @@ mod types;
 mod tests;
 
 use crate::dialect::{JsonForm, JsonPath};
-use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Row, Statement};
-use lodestore_types::{CoreType, FullTableName, Result, SchemaName, Value};
+use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
 /// The `sql_mode` of a session, which is also DataJoint's.
 pub const SQL_MODE: &str = "NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,STRICT_ALL_TABLES,\
@@ -129,6 +129,18 @@ impl Dialect for Mysql {
 
     fn declare(&self, declaration: &Declaration) -> Result<Vec<Statement>> {
         table::declare(self.server, declaration)
+    }
+
+    fn lineage_exists(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage_exists(schema)
+    }
+
+    fn lineage(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage(schema)
+    }
+
+    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
+        table::replace_lineage(schema, rows)
     }
 
     fn undo_declare(&self, table: &FullTableName) -> Vec<Statement> {

@@ -31,8 +31,8 @@ pub(super) fn insert(
     let mut sql = format!("INSERT INTO {} ({}) VALUES {}", name(table), names.join(", "), vec![&*row; rows].join(", "));
     let assignments = match conflict {
         Conflict::Error => return Ok(sql),
-        Conflict::Skip => on_conflict(server, heading, &[]),
-        Conflict::Replace => on_conflict(server, heading, columns),
+        Conflict::Skip => on_conflict(server, heading, false),
+        Conflict::Replace => on_conflict(server, heading, true),
     };
     // MariaDB knows no name for the new row, MySQL is about to forget the function.
     let alias = if server == Server::Mysql { " AS `$new`" } else { "" };
@@ -40,12 +40,13 @@ pub(super) fn insert(
     Ok(sql)
 }
 
-/// What an upsert assigns: nothing to the key, new values to the columns that are to be replaced.
+/// What an upsert assigns: nothing to the key, and new values to all other columns, if they are to be replaced. Those
+/// that the insert leaves out become their defaults again, as in any new row.
 ///
 /// The servers take a conflict in *any* unique index for one to be resolved, so a row that agrees with another one in
 /// something else than the key would be lost, or would overwrite the other. Where there are such indexes, the first
 /// column of the key becomes NULL in that case, which the table refuses.
-fn on_conflict(server: Server, heading: &Heading, replaced: &[&str]) -> Vec<String> {
+fn on_conflict(server: Server, heading: &Heading, replace: bool) -> Vec<String> {
     let old = |name: &str| match &heading.table {
         Some(table) => format!("{}.{}", super::table::name(table), quote(name)),
         None => quote(name),
@@ -64,8 +65,8 @@ fn on_conflict(server: Server, heading: &Heading, replaced: &[&str]) -> Vec<Stri
             false => format!("{} = {}", quote(&first.name), old(&first.name)),
         });
     }
-    let kept = |name: &&&str| !key.iter().any(|key| key.name == ***name);
-    assignments.extend(replaced.iter().filter(kept).map(|name| format!("{} = {}", quote(name), new(name))));
+    let others = heading.attributes.iter().filter(|attribute| replace && !attribute.in_key);
+    assignments.extend(others.map(|other| format!("{} = {}", quote(&other.name), new(&other.name))));
     assignments
 }
 

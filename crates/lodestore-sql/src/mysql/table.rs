@@ -1,12 +1,12 @@
 //! The DDL of tables and schemas, as DataJoint writes it.
 
-use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, Value};
+use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Value};
 
 use super::{Server, types};
 use crate::declaration::is_word;
 use crate::dialect::{JsonForm, JsonPath};
 use crate::heading::with_marker;
-use crate::{Attribute, Declaration, DefaultValue, ForeignKey, Index, Statement};
+use crate::{Attribute, Declaration, DefaultValue, ForeignKey, Index, Lineage, Statement};
 
 /// The longest name that the servers take, in characters.
 const LONGEST_NAME: usize = 64;
@@ -94,9 +94,8 @@ pub(super) fn create_table(server: Server, declaration: &Declaration) -> Result<
 /// One column. What a foreign key brought along has neither type marker nor default: the peer reads its type from the
 /// column, and we from where it was declared first.
 fn define(server: Server, column: &Attribute, declaration: &Declaration) -> Result<String> {
-    let inherited = declaration.foreign_keys.iter().any(|key| key.columns.contains(&column.name));
     let mut sql = quote(&column.name);
-    if inherited {
+    if declaration.inherited.contains(&column.name) {
         sql.push_str(&format!(" {}", types::inherited(&column.kind)));
         sql.push_str(if column.nullable { "" } else { " NOT NULL" });
         let comment = types::inherited_comment(&column.kind, &column.comment);
@@ -174,19 +173,33 @@ pub(super) fn forget_lost_lineage(table: &FullTableName) -> Statement {
 }
 
 fn lineage(declaration: &Declaration) -> Option<Statement> {
-    let rows = &declaration.lineage;
-    let parameters: Vec<Value> = rows
-        .iter()
-        .flat_map(|(name, origin)| {
-            [declaration.table.table.as_str().into(), name.as_str().into(), origin.as_str().into()]
-        })
-        .collect();
-    (!rows.is_empty()).then(|| Statement {
+    let table = &declaration.table;
+    let rows = declaration.lineage.iter().map(|(name, origin)| (&table.table, name.as_str(), origin));
+    upsert_lineage(&table.schema, rows)
+}
+
+pub(super) fn replace_lineage(schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
+    let mut statements = vec![bare(create_lineage(schema)), bare(format!("DELETE FROM {}", lineage_table(schema)))];
+    // Far below the parameters that one statement may have.
+    let some = |rows: &[(TableName, String, Lineage)]| {
+        upsert_lineage(schema, rows.iter().map(|(table, name, origin)| (table, name.as_str(), origin)))
+    };
+    statements.extend(rows.chunks(1000).filter_map(some));
+    statements
+}
+
+fn upsert_lineage<'a>(
+    schema: &SchemaName,
+    rows: impl Iterator<Item = (&'a TableName, &'a str, &'a Lineage)>,
+) -> Option<Statement> {
+    let parameters: Vec<Value> =
+        rows.flat_map(|(table, name, origin)| [table.as_str().into(), name.into(), origin.as_str().into()]).collect();
+    (!parameters.is_empty()).then(|| Statement {
         sql: format!(
             "INSERT INTO {} (`table_name`, `attribute_name`, `lineage`) VALUES {} ON DUPLICATE KEY UPDATE `lineage` = \
              VALUES(`lineage`)",
-            lineage_table(&declaration.table.schema),
-            vec!["(?, ?, ?)"; rows.len()].join(", ")
+            lineage_table(schema),
+            vec!["(?, ?, ?)"; parameters.len() / 3].join(", ")
         ),
         parameters,
     })

@@ -13,6 +13,17 @@ fn ask(sql: impl Into<String>, parameters: &[&str]) -> Statement {
     Statement { sql: sql.into(), parameters: parameters.iter().map(|text| Value::from(*text)).collect() }
 }
 
+pub(super) fn lineage_exists(schema: &SchemaName) -> Statement {
+    ask(
+        "SELECT 1 FROM information_schema.tables WHERE table_schema = $1 AND table_name = '~lineage'",
+        &[schema.as_str()],
+    )
+}
+
+pub(super) fn lineage(schema: &SchemaName) -> Statement {
+    ask(format!("SELECT table_name, attribute_name, lineage FROM {}", lineage_table(schema)), &[])
+}
+
 pub(super) fn schema_exists(schema: &SchemaName) -> Statement {
     ask("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[schema.as_str()])
 }

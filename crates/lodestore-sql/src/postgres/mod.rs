@@ -5,6 +5,7 @@
 //! they refer to. Enums are types of their schema, named by what is in them. Lineage lies in the table `~lineage` of
 //! each schema. Databases that DataJoint 2.3 made read back as they were declared, and the other way round.
 
+mod alter;
 mod catalog;
 mod function;
 mod query;
@@ -17,8 +18,8 @@ mod tests;
 pub use types::text_form;
 
 use crate::dialect::{JsonForm, JsonPath};
-use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Row, Statement};
-use lodestore_types::{CoreType, FullTableName, Result, SchemaName, Value};
+use crate::{AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
 /// The dialect of PostgreSQL, 13 and later.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,6 +44,14 @@ impl Dialect for Postgres {
 
     fn json_path(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
         types::json_path(column, path, form)
+    }
+
+    fn json_values(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> Result<String> {
+        Ok(types::json_values(column, path, form))
+    }
+
+    fn aggregate(&self, function: &str, argument: &str, core: &CoreType) -> Option<String> {
+        function::aggregate(function, argument, core)
     }
 
     fn operator(&self, word: &str, negated: bool) -> Option<&'static str> {
@@ -115,8 +124,28 @@ impl Dialect for Postgres {
         table::declare(declaration)
     }
 
+    fn alter(&self, alteration: &Alteration) -> Result<AlterScript> {
+        alter::alter(alteration)
+    }
+
+    fn can_reorder(&self) -> bool {
+        false
+    }
+
     fn drop_table(&self, table: &FullTableName) -> Vec<Statement> {
         table::drop_table(table)
+    }
+
+    fn lineage_exists(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage_exists(schema)
+    }
+
+    fn lineage(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage(schema)
+    }
+
+    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
+        table::replace_lineage(schema, rows)
     }
 
     fn table_exists(&self, table: &FullTableName) -> Statement {

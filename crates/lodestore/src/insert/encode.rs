@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::plan::{Cell, Plan};
 use crate::Table;
 use crate::current::work_for;
+use crate::filepath::look_up;
 use crate::placement::{Upload, place, place_folder, write_all};
 use crate::transaction::Fresh;
 
@@ -117,7 +118,8 @@ fn encode(table: &Table, plan: &Plan<'_>, job: Job) -> Result<Outcome> {
         (Encoded::Payload(payload), _) => {
             chain.core_type().check(Value::Bytes(payload.into_bytes()?)).map(Outcome::Column)
         }
-        (Encoded::Object(_) | Encoded::Folder(_), None) => {
+        (Encoded::UserPath(path), Some(target)) => look_up(target, &path).map(Outcome::Column),
+        (Encoded::Object(_) | Encoded::Folder(_) | Encoded::UserPath(_), None) => {
             Err(Error::new(ErrorKind::User, "the codec makes an object, and the attribute names no store"))
         }
     });

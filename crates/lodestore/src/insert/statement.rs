@@ -162,13 +162,8 @@ impl Inserts {
 }
 
 fn parents(table: &Table) -> Result<Vec<String>> {
-    let instance = table.instance();
-    let edges = instance.dialect().read_dependencies(&instance.query(&instance.dialect().dependencies())?)?;
-    let mut parents: Vec<String> = edges
-        .into_iter()
-        .filter(|edge| edge.child == *table.name())
-        .map(|edge| format!("`{}`", edge.key.parent))
-        .collect();
+    let graph = table.instance().dependencies()?;
+    let mut parents: Vec<String> = graph.parents(table.name()).map(|edge| format!("`{}`", edge.key.parent)).collect();
     parents.dedup();
     Ok(parents)
 }
