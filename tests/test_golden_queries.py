@@ -35,9 +35,9 @@ DEPARTURES = {
 DEPARTURES_OF = {
     "sqlite": {
         "proj-restrict-034": "SQLite rounds 0.25 to 0.3, the recorded server to 0.2",
-        "class-level-014": "SQLite has no schemas: a table is named `schema.table`",
-        "class-level-017": "SQLite has no schemas: a table is named `schema.table`",
     },
+    "mariadb": {},
+    "mysql": {},
     "postgresql": {
         "proj-restrict-034": "a number of fixed point is rounded away from zero, as MySQL does with such",
         "restrict-more-031": "PostgreSQL compares no text with a number",

@@ -1,9 +1,10 @@
 """Private database servers for tests: started when first asked for, stopped when the tests end.
 
-``LODESTORE_TEST_DATABASES`` says which databases are tested (all by default: ``sqlite,postgresql``).
-A server that is asked for and cannot be started fails the tests; nothing is skipped.
-``LODESTORE_TEST_POSTGRESQL`` (``postgresql://user:password@host:port``) names a running server to
-use instead of a private one; tests make databases of their own there.
+``LODESTORE_TEST_DATABASES`` says which databases are tested (all by default:
+``sqlite,postgresql,mariadb,mysql``). A server that is asked for and cannot be started fails the
+tests; nothing is skipped. ``LODESTORE_TEST_POSTGRESQL`` (``postgresql://user:password@host:port``),
+``LODESTORE_TEST_MARIADB`` and ``LODESTORE_TEST_MYSQL`` (``mysql://...``) name running servers to use
+instead of private ones, for nothing but tests: what tests make there is dropped after them.
 
 ``python -m tests.services install`` installs what is missing, and ``python -m tests.services run
 COMMAND`` runs a command with the servers' addresses in those variables.
@@ -13,9 +14,10 @@ import atexit
 import os
 
 from .embedded import Embedded
+from .mysql import MariaDB, MySQL
 from .postgresql import PostgreSQL
 
-KINDS = {"sqlite": Embedded, "postgresql": PostgreSQL}
+KINDS = {"sqlite": Embedded, "postgresql": PostgreSQL, "mariadb": MariaDB, "mysql": MySQL}
 _started = {}
 
 

@@ -5,6 +5,8 @@ mod arrays;
 #[cfg(feature = "arrow")]
 mod arrow;
 mod declare;
+mod delete;
+mod drop;
 mod insert;
 mod objects;
 mod populate;
@@ -13,6 +15,7 @@ mod schema;
 #[cfg(feature = "postgres")]
 mod servers;
 mod transactions;
+mod update;
 
 use std::sync::Arc;
 

@@ -125,8 +125,9 @@ impl MysqlConnection {
     }
 
     fn send(&mut self, sql: &str, parameters: &[Value]) -> Result<u64> {
-        // Without parameters one round trip does, and some statements cannot be prepared.
-        if parameters.is_empty() {
+        // Without parameters one round trip does, and some statements cannot be prepared. What may be several statements
+        // is, because then the server takes one only.
+        if parameters.is_empty() && !sql.contains(';') {
             return self.command(Run::Once, sql);
         }
         let make = || Ok(prepared(sql.to_owned(), bind_all(parameters)?));

@@ -8,9 +8,11 @@
 //! The connection must speak utf8mb4 and set [`SQL_MODE`]: without `STRICT_ALL_TABLES` the server cuts values to fit
 //! instead of refusing them, and literals are written for a server that reads backslashes in them.
 
+mod alter;
 mod catalog;
 mod function;
 mod query;
+mod scratch;
 mod table;
 mod types;
 
@@ -18,7 +20,7 @@ mod types;
 mod tests;
 
 use crate::dialect::{JsonForm, JsonPath};
-use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use crate::{AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
 /// The `sql_mode` of a session, which is also DataJoint's.
@@ -143,6 +145,10 @@ impl Dialect for Mysql {
         table::replace_lineage(schema, rows)
     }
 
+    fn alter(&self, alteration: &Alteration) -> Result<AlterScript> {
+        alter::alter(self.server, alteration)
+    }
+
     fn undo_declare(&self, table: &FullTableName) -> Vec<Statement> {
         vec![table::forget_lost_lineage(table)]
     }
@@ -178,6 +184,32 @@ impl Dialect for Mysql {
 
     fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String> {
         query::insert(self.server, heading, columns, rows, conflict)
+    }
+
+    fn scratch(&self, table: &FullTableName, number: usize) -> String {
+        scratch::scratch(table, number)
+    }
+
+    fn make_scratch(&self, scratch: &str, table: &FullTableName, columns: &[String], key: usize) -> Vec<Statement> {
+        scratch::make(scratch, table, columns, key)
+    }
+
+    fn fill_scratch(&self, scratch: &str, query: Statement) -> Statement {
+        scratch::fill(scratch, query)
+    }
+
+    fn drop_scratch(&self, scratch: &str) -> Statement {
+        scratch::drop(scratch)
+    }
+
+    fn delete_by_scratch(
+        &self,
+        table: &FullTableName,
+        columns: &[String],
+        scratch: &str,
+        scratch_columns: &[String],
+    ) -> Statement {
+        scratch::delete(table, columns, scratch, scratch_columns)
     }
 
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {

@@ -93,7 +93,7 @@ pub(super) fn create_table(server: Server, declaration: &Declaration) -> Result<
 
 /// One column. What a foreign key brought along has neither type marker nor default: the peer reads its type from the
 /// column, and we from where it was declared first.
-fn define(server: Server, column: &Attribute, declaration: &Declaration) -> Result<String> {
+pub(super) fn define(server: Server, column: &Attribute, declaration: &Declaration) -> Result<String> {
     let mut sql = quote(&column.name);
     if declaration.inherited.contains(&column.name) {
         sql.push_str(&format!(" {}", types::inherited(&column.kind)));
@@ -135,7 +135,7 @@ fn quoted(columns: &[String]) -> String {
 }
 
 /// InnoDB makes the indexes that foreign keys need by itself.
-fn create_index(server: Server, index: &Index, declaration: &Declaration) -> String {
+pub(super) fn create_index(server: Server, index: &Index, declaration: &Declaration) -> String {
     if index.unique && declaration.foreign_keys.iter().any(|key| key.unique && key.columns == index.columns) {
         return format!("UNIQUE INDEX ({})", quoted(&index.columns));
     }

@@ -312,3 +312,22 @@ fn values_come_back() {
     assert!(MARIA.encode("x".into(), &CoreType::Int8).is_err());
     assert_eq!(MARIA.decode("x".into(), &CoreType::Uuid).unwrap_err().kind(), ErrorKind::Corrupt);
 }
+
+#[test]
+fn an_alteration_is_one_statement() {
+    let altered = |old: &str, new: &str| {
+        let old = declare_text("lab.#t", old, &[]).unwrap();
+        let plan = crate::alteration::alter(&old.heading(), &[], &declare_text("lab.#t", new, &[]).unwrap()).unwrap();
+        MARIA.alter(&plan).map(|script| script.statements[0].sql.clone())
+    };
+    let old = "id : int8\n---\na : int8\nb : varchar(9)\nc=1 : int8";
+    let new = "# new\nid : int8\n---\nd=null : date\na : int16\ne : varchar(20) # {b} renamed\nindex (a)";
+    assert_eq!(
+        altered(old, new).unwrap(),
+        "ALTER TABLE `lab`.`#t`\n\tCOMMENT=\"new\",\n\tDROP `c`,\n\tADD `d` date DEFAULT NULL COMMENT \":date:\" AFTER `id`,\n\t\
+         MODIFY `a` smallint NOT NULL COMMENT \":int16:\",\n\tCHANGE `b` `e` varchar(20) NOT NULL COMMENT \
+         \":varchar(20):{b} renamed\",\n\tADD index (`a`)"
+    );
+    let refused = altered("id : int8\n---\na : uuid", "id : int8\n---\na : varchar(40)").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unsupported);
+}

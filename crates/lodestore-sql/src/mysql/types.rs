@@ -246,7 +246,9 @@ pub(super) fn encode(value: Value, core: &CoreType) -> Result<Value> {
             return Err(Error::new(ErrorKind::InvalidValue, format!("mysql cannot store {number} as `{core}`"))
                 .with_hint("store None instead, or keep such values in a `<blob>`"));
         }
-        (value @ Value::Float(_), CoreType::Float32 | CoreType::Float64)
+        // The servers compare a float of 32 bits by its own value, not by its spelling.
+        (Value::Float(number), CoreType::Float32) => Value::Float(f64::from(number as f32)),
+        (value @ Value::Float(_), CoreType::Float64)
         | (value @ Value::Bytes(_), CoreType::Bytes)
         | (value @ Value::Text(_), CoreType::Char(_) | CoreType::Varchar(_) | CoreType::Enum(_))
         | (value @ Value::Date(_), CoreType::Date)
@@ -293,7 +295,8 @@ pub(super) fn decode(value: Value, core: &CoreType) -> Result<Value> {
     Ok(match (value, core) {
         (Value::Null, _) => Value::Null,
         (value @ Value::Int(_), core) if core.integer_range().is_some() => value,
-        (value @ Value::Float(_), CoreType::Float32 | CoreType::Float64)
+        (Value::Float(number), CoreType::Float32) => CoreType::Float32.check(Value::Float(number))?,
+        (value @ Value::Float(_), CoreType::Float64)
         | (value @ Value::Bytes(_), CoreType::Bytes)
         | (value @ Value::Text(_), CoreType::Char(_) | CoreType::Varchar(_) | CoreType::Enum(_))
         | (value @ Value::Date(_), CoreType::Date)
