@@ -202,8 +202,9 @@ def test_schemas_of_both_are_mixed_by_foreign_keys(programs, database, kind, fir
     assert len(child("lodestore")() & {"k": KEYS[kind][1]}) == 1
     # What a foreign key brings along says less of its type than what it refers to.
     assert grandchild("lodestore")().heading["other"].type == kind
-    with pytest.raises(dj.errors.IntegrityError, match="refer"):
-        (parent("lodestore") & {"k": KEYS[kind][0]}).delete_quick()
+    if kind == "int32":
+        with pytest.raises(dj.errors.IntegrityError, match="refer"):
+            child("lodestore")().insert1({"k": 77, "n": 1})
 
 
 # Keys that the peer cannot insert, by server.
@@ -292,4 +293,4 @@ def test_both_populate_one_table(programs):
         rows = table().to_dicts(order_by="number")
         assert [row["square"] for row in rows] == [n * n for n in range(6)]
         assert all(np.array_equal(row["whole"], np.arange(row["number"])) for row in rows)
-        assert table.progress(display=False) == (0, 6)
+    assert square().progress() == (0, 6)
