@@ -2,6 +2,9 @@
 
 import tempfile
 
+import numpy as np
+import pandas
+
 import lodestore as dj
 
 from .harness import in_turns, table
@@ -24,6 +27,22 @@ def run():
 
         plain.execute('INSERT INTO "bench.quality" SELECT id, id % 100 FROM "bench.measurement"')
         plain.commit()
+
+        @schema
+        class Pair(dj.Manual):
+            definition = """
+            session : int32
+            trial : varchar(20)
+            ---
+            score : float64
+            """
+
+        plain.execute(
+            """INSERT INTO "bench.pair" SELECT id / 1000, 'trial ' || (id % 1000), value FROM "bench.measurement\""""
+        )
+        plain.commit()
+        pairs = [{"session": n // 1000, "trial": f"trial {n % 1000}"} for n in range(0, 1_000_000, 100)]
+        literals = ", ".join(f"({pair['session']}, '{pair['trial']}')" for pair in pairs)
         keys = [{"id": number} for number in range(0, 1_000_000, 100)]
         numbers = ", ".join(str(key["id"]) for key in keys)
         rows = []
@@ -42,6 +61,18 @@ def run():
             "restrict by 10,000 keys",
             lambda: (measurement & keys).to_arrays("value"),
             f"SELECT id, value FROM {source} WHERE id IN ({numbers})",
+        )
+        records, frame = np.array([(key["id"],) for key in keys], [("id", int)]), pandas.DataFrame(keys)
+        for name, given in (("records of NumPy", records), ("rows of a data frame", frame)):
+            compare(
+                f"restrict by 10,000 {name}",
+                lambda given=given: (measurement & given).to_arrays("value"),
+                f"SELECT id, value FROM {source} WHERE id IN ({numbers})",
+            )
+        compare(
+            "restrict by 10,000 keys of two attributes",
+            lambda: (Pair & pairs).to_arrays("score"),
+            f'SELECT * FROM "bench.pair" WHERE (session, trial) IN (VALUES {literals})',
         )
         compare(
             "restrict by a query, 100,000 rows",

@@ -205,7 +205,7 @@ def test_expressions_as_conditions(lab):
     # Without shared attributes it is a question whether there are rows, asked when the query runs.
     rows = S & T.proj(a="subject_id", b="session")
     assert ids(rows) == [1, 2, 3, 4]
-    T.delete()
+    T.delete(prompt=False)
     assert ids(rows) == []
 
 
@@ -383,16 +383,16 @@ def test_restrict_in_place(lab):
 
 
 def test_a_condition_that_names_nothing_deletes_nothing(lab):
-    lab.Session.delete()
+    lab.Session.delete(prompt=False)
     for rows in (
         lab.Subject & {"subjct_id": 1},
         lab.Subject & [{"x": 1}, {"subject_id": 1}],
         lab.Subject.proj() & {"weight": 1},
     ):
         with pytest.raises(dj.DataJointError, match="restricts nothing"):
-            rows.delete()
+            rows.delete(prompt=False)
     assert len(lab.Subject) == 4
-    assert (lab.Subject & {"subject_id": 1, "other": 5}).delete() == 1
+    assert (lab.Subject & {"subject_id": 1, "other": 5}).delete(prompt=False) == 1
 
 
 def test_expressions_do_not_change(lab):

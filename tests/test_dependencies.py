@@ -53,14 +53,14 @@ def family(schema, project):
 
 
 def bare(names):
-    return [name.strip('"') for name in names]
+    return [name.replace('"', "").replace("`", "") for name in names]
 
 
 def test_parents_and_children(family):
     Subject, Litter, Session = family["Subject"], family["Litter"], family["Session"]
     assert bare(Litter.parents()) == ["lab.subject", "lab.subject"]
     assert bare(Litter().parents(primary=True)) == []
-    assert bare(Subject.children()) == ["lab.litter", "lab.litter", "lab.session"]
+    assert sorted(bare(Subject.children())) == ["lab.litter", "lab.litter", "lab.session"]
     assert bare(Subject.children(primary=True)) == ["lab.session"]
     assert bare(Subject.children(primary=False)) == ["lab.litter", "lab.litter"]
     assert Subject.parents() == [] and Litter.children() == []
@@ -70,7 +70,9 @@ def test_parents_and_children(family):
 
 
 def test_foreign_key_info(family):
-    (mother, father) = family["Litter"].parents(foreign_key_info=True)
+    father, mother = sorted(
+        family["Litter"].parents(foreign_key_info=True), key=lambda item: list(item[1]["attr_map"])
+    )
     expected = {"aliased": True, "primary": False, "multi": True}
     assert mother == (family["Subject"].full_table_name, {"attr_map": {"mother": "subject"}, **expected})
     assert father[1]["attr_map"] == {"father": "subject"}
@@ -87,14 +89,16 @@ def test_foreign_key_info(family):
 
 def test_ancestors_descendants_parts(family):
     Subject, Session = family["Subject"], family["Session"]
-    assert bare(Subject.descendants()) == [
-        "lab.subject",
+    descendants = bare(Subject.descendants())
+    assert descendants[0] == "lab.subject" and set(descendants[1:]) == {
         "lab.litter",
         "lab.session",
         "lab.session__trial",
         "lab.session__event",
         "other.__best",
-    ]
+    }
+    order = [name for name in descendants if name.startswith("lab.session")]
+    assert order == ["lab.session", "lab.session__trial", "lab.session__event"]
     assert bare(family["Best"].ancestors()) == [
         "other.__best",
         "lab.session__trial",
@@ -109,6 +113,7 @@ def test_ancestors_descendants_parts(family):
     assert bare(family["Litter"].descendants()) == ["lab.litter"]
 
 
+@pytest.mark.databases("sqlite")
 def test_tables_of_other_programs_may_refer_to_each_other_in_a_circle(schema, project, tmp_path):
     import sqlite3
 

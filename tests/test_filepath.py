@@ -123,7 +123,7 @@ def test_the_default_store_of_files_is_its_own(raw, project, tmp_path):
 
 def test_deleting_the_row_leaves_the_file(raw, root):
     raw.insert1({"id": 1, "file": "raw/day 1/e.bin"})
-    raw.delete()
+    raw.delete(prompt=False)
     assert (root / "raw" / "day 1" / "e.bin").read_bytes() == b"signal"
 
 

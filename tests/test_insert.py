@@ -186,8 +186,8 @@ def test_a_missing_parent_is_told(schema):
     Parent.insert1({"id": 1})
     Child.insert1({"id": 1})
     with pytest.raises(IntegrityError, match=r"lab\.child"):
-        (Parent & "id = 1").delete()
-    assert Child.delete() == 1 and Parent.delete() == 1
+        (Parent & "id = 1").delete_quick()
+    assert Child.delete(prompt=False) == 1 and Parent.delete(prompt=False) == 1
 
 
 def test_objects_lie_where_their_rows_say(everything, objects):

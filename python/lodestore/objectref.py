@@ -7,12 +7,13 @@ import os
 from . import _lodestore
 from .connection import project_at
 from .errors import CorruptError, DataJointError
+from .reference import Reference
 
 #: What `ObjectRef.verify` raises.
 IntegrityError = CorruptError
 
 
-class ObjectRef:
+class ObjectRef(Reference):
     """A file or folder in a store, not yet read.
 
     What its row tells of it is known for nothing. It is for reading: nothing here changes what is
@@ -20,7 +21,7 @@ class ObjectRef:
     """
 
     def __init__(self, core):
-        self._core = core
+        super().__init__(core)
         self._told = core.metadata()
 
     @classmethod
@@ -34,16 +35,6 @@ class ObjectRef:
     def to_json(self):
         """What the row tells, as a dict."""
         return {"path": self.path, "store": self.store, **self._told}
-
-    @property
-    def path(self):
-        """Where it lies in its store."""
-        return self._core.path
-
-    @property
-    def store(self):
-        """The name of the store."""
-        return self._core.store
 
     @property
     def size(self):
@@ -188,10 +179,9 @@ class ObjectRef:
     def __eq__(self, other):
         if not isinstance(other, ObjectRef):
             return NotImplemented
-        return self._core.place == other._core.place and self.to_json() == other.to_json()
+        return self._names_the_same(other)
 
-    def __hash__(self):
-        return hash((self._core.place, self.store, self.path))
+    __hash__ = Reference.__hash__
 
     def __reduce__(self):
         return _reopen, (self._core.place, self._core.codec, self.to_json())

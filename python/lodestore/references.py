@@ -6,9 +6,10 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from . import _lodestore
 from .connection import project_at
 from .errors import InvalidIndexError
+from .reference import Reference
 
 
-class NpyRef(NDArrayOperatorsMixin):
+class NpyRef(Reference, NDArrayOperatorsMixin):
     """An array in a store, not yet read: what fetching an ``<npy@>`` attribute gives.
 
     Shape, type and size are known without reading. Indexing reads only the parts it names;
@@ -16,7 +17,7 @@ class NpyRef(NDArrayOperatorsMixin):
     """
 
     def __init__(self, core):
-        self._core = core
+        super().__init__(core)
         self._loaded = None
 
     @property
@@ -48,16 +49,6 @@ class NpyRef(NDArrayOperatorsMixin):
     def bytes_read(self):
         """How many bytes were read from the store so far."""
         return self._core.bytes_read
-
-    @property
-    def path(self):
-        """Where the object lies in its store."""
-        return self._core.path
-
-    @property
-    def store(self):
-        """The name of the store."""
-        return self._core.store
 
     @property
     def is_loaded(self):
@@ -97,15 +88,14 @@ class NpyRef(NDArrayOperatorsMixin):
     def __eq__(self, other):
         if not isinstance(other, NpyRef):
             return super().__eq__(other)
-        return self._core.place == other._core.place and self._core.metadata() == other._core.metadata()
+        return self._names_the_same(other)
 
     def __ne__(self, other):
         if not isinstance(other, NpyRef):
             return super().__ne__(other)
         return not self == other
 
-    def __hash__(self):
-        return hash((self._core.place, self.store, self.path))
+    __hash__ = Reference.__hash__
 
     def __reduce__(self):
         return _reopen, (self._core.place, self._core.metadata())

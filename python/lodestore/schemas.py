@@ -4,6 +4,7 @@ import sys
 
 from . import _lodestore
 from .connection import conn
+from .prompts import agreed
 from .table import FreeTable, Table
 from .user_tables import TIERS, Part, UserTable, definition_of
 
@@ -145,6 +146,20 @@ class Schema:
         """True if the database has the schema."""
         core = self._activated
         return core.name() in self.connection._core.schemas()
+
+    def drop(self, prompt=None):
+        """Drops the schema with all its tables and their rows, after a question.
+
+        - `prompt`: whether to show what would be dropped, and ask; by default the setting ``safemode``.
+
+        A schema that is not there is none to drop. Raises `IntegrityError` if tables of other schemas
+        refer to its tables, `DataJointError` inside a transaction, or if nobody is there to answer.
+        """
+        if prompt is None:
+            prompt = self.connection.config["safemode"]
+        question = f"Drop the entire schema `{self.database}`?"
+        if self._core.drop((lambda losses: agreed(losses, question)) if prompt else None):
+            self.connection.schemas.pop(self.database, None)
 
     def list_tables(self):
         """The names of the schema's tables in the database, parents first."""

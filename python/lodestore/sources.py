@@ -21,6 +21,9 @@ def prepare(value, folders):
 def _content(value, folders):
     if isinstance(value, (bytes, str, os.PathLike)):
         return value
+    if isinstance(getattr(value, "_core", None), _lodestore.ObjectHandle):
+        # A reference: the core knows where it lies.
+        return value
     if hasattr(value, "read") and not hasattr(value, "dtype"):
         return _spooled(value, folders)
     if hasattr(value, "store_path") or (

@@ -5,9 +5,11 @@ from contextlib import ExitStack
 from . import _lodestore
 from .dependencies import Dependencies
 from .expression import Expression, QueryExpression
+from .removal import Removal
+from .updating import Updating
 
 
-class Table(Dependencies, QueryExpression):
+class Table(Dependencies, Removal, Updating, QueryExpression):
     """A table in a database. Restricting it gives the same class with fewer rows."""
 
     #: The text that declares the table.
@@ -111,13 +113,6 @@ class Table(Dependencies, QueryExpression):
         if printout:
             print(text)
         return text
-
-    def delete(self):
-        """Deletes these rows; gives their number. Rows that others refer to are not deleted.
-
-        Raises `IntegrityError` if other rows refer to one of these; then none is deleted.
-        """
-        return self._query.delete()
 
     def __repr__(self):
         return f"{self.full_table_name}\n{self.preview()}"

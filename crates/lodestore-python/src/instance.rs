@@ -1,12 +1,12 @@
 //! Instances and schemas for Python.
 
-use lodestore::{Error, ErrorKind};
+use lodestore::{Affected, Error, ErrorKind};
 use lodestore::{FullTableName, TableName, Tier};
 use pyo3::prelude::*;
 
 use crate::config::Config;
 use crate::error::{IntoPyResult, run, to_py_err};
-use crate::query::{Table, resolve_reference};
+use crate::query::{Table, ask, resolve_reference};
 
 /// One project.
 #[pyclass(frozen, module = "lodestore._lodestore")]
@@ -109,6 +109,12 @@ impl Schema {
 
     fn name(&self) -> &str {
         self.0.name()
+    }
+
+    /// Drops the schema, if `confirm` agrees; tells whether it was dropped.
+    fn drop(&self, py: Python<'_>, confirm: Option<Py<PyAny>>) -> PyResult<bool> {
+        let confirm = |affected: &[Affected]| confirm.as_ref().map_or(Ok(true), |confirm| ask(confirm, affected));
+        run(py, || self.0.drop_if(confirm))
     }
 
     fn tables(&self, py: Python<'_>) -> PyResult<Vec<String>> {

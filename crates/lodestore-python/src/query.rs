@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use lodestore::{Duplicates, FetchOptions, FullTableName, InsertOptions, OnError, PreviewOptions, Row};
+use lodestore::{
+    Affected, DeleteOptions, Duplicates, FetchOptions, FullTableName, InsertOptions, OnError, PartIntegrity,
+    PreviewOptions, Row,
+};
 use lodestore::{Error, ErrorKind, Value};
 use lodestore::{JoinKind, JoinOptions, Matching, Projection, Top, Universal, Unmatched};
 use pyo3::prelude::*;
@@ -162,8 +165,17 @@ impl Query {
         self.dict(py, &names, &row)
     }
 
-    fn delete(&self, py: Python<'_>) -> PyResult<u64> {
-        run(py, || self.0.delete())
+    /// Deletes these rows and what depends on them, if `confirm` (where there is one) agrees to what it is shown.
+    fn delete(&self, py: Python<'_>, part_integrity: &str, confirm: Option<Py<PyAny>>) -> PyResult<u64> {
+        let options = DeleteOptions { part_integrity: part_integrity_from_python(part_integrity).into_py(py)? };
+        run(py, || match &confirm {
+            Some(confirm) => self.0.delete_if(options, |affected| ask(confirm, affected)),
+            None => self.0.delete_opts(options),
+        })
+    }
+
+    fn delete_quick(&self, py: Python<'_>) -> PyResult<u64> {
+        run(py, || self.0.delete_quick())
     }
 }
 
@@ -246,6 +258,25 @@ impl Table {
             .into_py(py)?;
         let options = InsertOptions { duplicates, ignore_extra_fields };
         run(py, || self.0.insert_opts(rows, options))
+    }
+
+    /// Changes attributes of one of the rows that `query` chooses.
+    fn update1(&self, py: Python<'_>, query: &Query, row: &Bound<'_, PyDict>) -> PyResult<()> {
+        let of_python = run(py, || self.0.foreign_attributes())?;
+        let row = row_from_python(row, &of_python).map_err(|error| error.with("table", self.0.name())).into_py(py)?;
+        run(py, || query.0.update1(row))
+    }
+
+    /// Drops this table and what depends on it, if `confirm` agrees; gives the names of what was dropped.
+    fn drop(&self, py: Python<'_>, part_integrity: &str, confirm: Option<Py<PyAny>>) -> PyResult<Vec<String>> {
+        let part_integrity = part_integrity_from_python(part_integrity).into_py(py)?;
+        let confirm = |affected: &[Affected]| confirm.as_ref().map_or(Ok(true), |confirm| ask(confirm, affected));
+        let dropped = run(py, || self.0.drop_if(part_integrity, confirm))?;
+        Ok(dropped.iter().map(ToString::to_string).collect())
+    }
+
+    fn drop_quick(&self, py: Python<'_>) -> PyResult<()> {
+        run(py, || self.0.drop_quick())
     }
 
     /// The foreign keys of this table: of each the parent's name, pairs of columns, and what else there is to know.
@@ -388,6 +419,25 @@ pub(crate) fn object_of<'py>(
         Value::Reference(reference) => reference_to_python(py, instance, reference),
         value => to_python(py, value),
     }
+}
+
+fn part_integrity_from_python(word: &str) -> lodestore::Result<PartIntegrity> {
+    Ok(match word {
+        "enforce" => PartIntegrity::Enforce,
+        "ignore" => PartIntegrity::Ignore,
+        "cascade" => PartIntegrity::Cascade,
+        other => {
+            return Err(Error::new(ErrorKind::InvalidValue, format!("`part_integrity` cannot be {other:?}"))
+                .with_hint("it is \"enforce\", \"ignore\" or \"cascade\""));
+        }
+    })
+}
+
+/// What a function of Python's says to a loss: names of tables, with the numbers of rows, objects and bytes.
+pub(crate) fn ask(confirm: &Py<PyAny>, affected: &[Affected]) -> lodestore::Result<bool> {
+    let shown: Vec<(String, u64, u64, u64)> =
+        affected.iter().map(|table| (table.table.to_string(), table.rows, table.objects, table.bytes)).collect();
+    Python::attach(|py| confirm.call1(py, (shown,))?.is_truthy(py)).map_err(from_py_err)
 }
 
 fn options(on_error: &str, squeeze: bool, download_path: Option<PathBuf>) -> lodestore::Result<FetchOptions> {

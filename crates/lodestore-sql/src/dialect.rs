@@ -284,6 +284,96 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
+    /// The text of an update of one row: its parameters are the values of `columns`, then those of the visible primary
+    /// key in the order of the heading; `defaults` get what an insert that leaves them out gives.
+    ///
+    /// # Errors
+    /// As [`Dialect::insert`].
+    fn update(&self, heading: &Heading, columns: &[&str], defaults: &[&str]) -> Result<String> {
+        let Some(table) = &heading.table else {
+            return Err(crate::expression::not_a_table("update"));
+        };
+        let mut number = 0;
+        let mut equals = |name: &str| {
+            number += 1;
+            format!("{} = {}", self.quote(name), self.placeholder(number))
+        };
+        let mut assignments: Vec<String> = columns.iter().map(|name| equals(name)).collect();
+        for name in defaults {
+            let attribute = heading.get_any(name).ok_or_else(|| heading.unknown(name))?;
+            assignments.push(format!("{} = {}", self.quote(name), self.default_value(attribute)?));
+        }
+        let key: Vec<String> = heading.primary_key().map(|attribute| equals(&attribute.name)).collect();
+        // A table without a key to see has one row at most.
+        let condition = if key.is_empty() { String::new() } else { format!(" WHERE {}", key.join(" AND ")) };
+        Ok(format!("UPDATE {} SET {}{condition}", self.table(table), assignments.join(", ")))
+    }
+
+    /// What an update assigns to an attribute to give it its default.
+    ///
+    /// # Errors
+    /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported) if an update cannot say it.
+    fn default_value(&self, _attribute: &Attribute) -> Result<String> {
+        Ok("DEFAULT".to_owned())
+    }
+
+    /// The quoted name of the `number`-th scratch table of a connection: a list of keys that only this connection sees.
+    /// Keys of `table` go into it.
+    fn scratch(&self, _table: &FullTableName, number: usize) -> String {
+        self.quote(&format!("~scratch{number}"))
+    }
+
+    /// Makes a scratch table for values of columns of `table`, unique by the first `key` of them; one of the same name
+    /// that was left behind goes. May be run in a transaction, which it neither ends nor outlives.
+    fn make_scratch(&self, scratch: &str, table: &FullTableName, columns: &[String], key: usize) -> Vec<Statement> {
+        // The table is empty to begin with: not every database lets it be made by a query with parameters.
+        let list = |columns: &[String]| columns.iter().map(|name| self.quote(name)).collect::<Vec<_>>().join(", ");
+        let index = format!("{}.key", scratch.trim_matches('"'));
+        let statements = [
+            format!("DROP TABLE IF EXISTS {scratch}"),
+            format!(
+                "CREATE TEMPORARY TABLE {scratch} AS SELECT {} FROM {} WHERE 1 = 0",
+                list(columns),
+                self.table(table)
+            ),
+            format!("CREATE UNIQUE INDEX {} ON {scratch} ({})", self.quote(&index), list(&columns[..key])),
+        ];
+        statements.map(|sql| Statement { sql, parameters: Vec::new() }).into()
+    }
+
+    /// Adds to a scratch table what a query gives for all its columns; keys that are there already are left out, and
+    /// not counted.
+    fn fill_scratch(&self, scratch: &str, query: Statement) -> Statement {
+        // To SQLite, ON behind a query without WHERE would begin the condition of a join.
+        let source = format!("({}) AS {}", query.sql, self.quote("$0"));
+        let sql = format!("INSERT INTO {scratch} SELECT * FROM {source} WHERE 1 = 1 ON CONFLICT DO NOTHING");
+        Statement { sql, ..query }
+    }
+
+    /// Drops a scratch table.
+    fn drop_scratch(&self, scratch: &str) -> Statement {
+        Statement { sql: format!("DROP TABLE {scratch}"), parameters: Vec::new() }
+    }
+
+    /// Deletes the rows of `table` whose `columns` together are in `scratch`, under the names of `scratch_columns`, which
+    /// are unique there.
+    fn delete_by_scratch(
+        &self,
+        table: &FullTableName,
+        columns: &[String],
+        scratch: &str,
+        scratch_columns: &[String],
+    ) -> Statement {
+        let row = |columns: &[String]| columns.iter().map(|name| self.quote(name)).collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "DELETE FROM {} WHERE ({}) IN (SELECT {} FROM {scratch})",
+            self.table(table),
+            row(columns),
+            row(scratch_columns)
+        );
+        Statement { sql, parameters: Vec::new() }
+    }
+
     /// The table that a message of the database names.
     fn table_from_text(&self, text: &str) -> Option<FullTableName>;
 }

@@ -1,6 +1,6 @@
 //! The dependency graph: tables, and the foreign keys between them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use lodestore_sql::Dependency;
 use lodestore_types::{Error, ErrorKind, FullTableName, Result, TableName};
@@ -87,8 +87,31 @@ impl Graph {
         self.sort(tables).map_err(circle)
     }
 
+    /// The foreign keys by which one comes from `from` up to `to`, the fewest; none if there is no way.
+    pub(crate) fn way_up(&self, from: &FullTableName, to: &FullTableName) -> Option<Vec<&Dependency>> {
+        let mut met = HashSet::from([from]);
+        let mut waiting = VecDeque::from([(from, Vec::new())]);
+        while let Some((table, way)) = waiting.pop_front() {
+            if table == to {
+                return Some(way);
+            }
+            for key in self.foreign_keys.iter().filter(|key| key.child == *table) {
+                if met.insert(&key.key.parent) {
+                    waiting.push_back((&key.key.parent, [&way[..], &[key]].concat()));
+                }
+            }
+        }
+        None
+    }
+
+    /// This graph without some of its foreign keys.
+    pub(crate) fn without(&self, left_out: &[Dependency]) -> Graph {
+        let kept = self.foreign_keys.iter().filter(|key| !left_out.contains(key)).cloned();
+        Graph { foreign_keys: kept.collect() }
+    }
+
     /// Like [`Graph::topological_order`]; the tables of a circle if there is one.
-    fn sort(&self, tables: &[FullTableName]) -> std::result::Result<Vec<FullTableName>, Vec<FullTableName>> {
+    pub(crate) fn sort(&self, tables: &[FullTableName]) -> std::result::Result<Vec<FullTableName>, Vec<FullTableName>> {
         let position: HashMap<&FullTableName, usize> = tables.iter().enumerate().map(|(at, name)| (name, at)).collect();
         let links: Vec<(usize, usize)> = self
             .foreign_keys
@@ -135,7 +158,7 @@ impl Graph {
 }
 
 /// The master, for a part.
-fn master_of(table: &FullTableName) -> Option<FullTableName> {
+pub(crate) fn master_of(table: &FullTableName) -> Option<FullTableName> {
     Some(FullTableName { schema: table.schema.clone(), table: table.table.master()? })
 }
 
@@ -307,5 +330,14 @@ mod tests {
         let circle = error.message().split(": ").nth(1).unwrap();
         assert_eq!(circle.matches("->").count(), 3, "{circle}");
         assert!(!circle.contains("lab.d"), "{circle}");
+    }
+
+    #[test]
+    fn the_shortest_way_up_is_found() {
+        let graph = graph(&[("b", "a"), ("c", "b"), ("c", "a")]);
+        let way = graph.way_up(&name("c"), &name("a")).unwrap();
+        assert_eq!(way.len(), 1);
+        assert_eq!(way[0].key.parent, name("a"));
+        assert!(graph.way_up(&name("a"), &name("c")).is_none());
     }
 }

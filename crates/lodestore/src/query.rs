@@ -84,45 +84,9 @@ impl Query {
         Ok(!matches!(rows.first().and_then(|row| row.first()), Some(Value::Int(1) | Value::Bool(true))))
     }
 
-    /// Deletes these rows of the table; gives their number. Rows that others refer to stay, and
-    /// with them all: the cascade over dependent tables is not built yet. The objects that the
-    /// rows owned stay in their stores.
-    ///
-    /// # Errors
-    /// `InvalidRequest` if this is more than a restricted table; `InvalidCondition` after a mapping of
-    /// which no name is an attribute; `Integrity` if other rows refer to one of these.
-    pub fn delete(&self) -> Result<u64> {
-        if self.vacuous {
-            return Err(self.locate(
-                Error::new(
-                    ErrorKind::InvalidCondition,
-                    "none of the names in a condition is an attribute, so it restricts nothing",
-                )
-                .with_hint(format!("restrict by {}", self.heading().names().collect::<Vec<_>>().join(", "))),
-            ));
-        }
-        let statement = self.expression.delete(self.instance.dialect())?;
-        self.instance.write(Vec::new(), |connection| connection.execute(&statement.sql, &statement.parameters)).map_err(
-            |error| match error.kind() {
-                ErrorKind::Integrity => self.locate(self.still_referred_to(error)),
-                _ => self.locate(error),
-            },
-        )
-    }
-
-    /// The refusal of a delete, with the tables that stand against it.
-    fn still_referred_to(&self, error: Error) -> Error {
-        let children = || -> Result<Vec<String>> {
-            let Some(own) = &self.heading().table else { return Ok(Vec::new()) };
-            let graph = self.instance.dependencies()?;
-            Ok(graph.children(own).map(|edge| format!("`{}`", edge.child)).collect())
-        };
-        match children() {
-            Ok(children) if !children.is_empty() => Error::new(ErrorKind::Integrity, "other rows still refer to these")
-                .with_hint(format!("delete the rows of {} that refer to them first", children.join(", ")))
-                .with_source(error),
-            _ => error,
-        }
+    /// True if a mapping among the conditions named nothing that is here.
+    pub(crate) fn is_vacuous(&self) -> bool {
+        self.vacuous
     }
 
     pub(crate) fn locate(&self, error: Error) -> Error {

@@ -35,6 +35,10 @@ impl Schema {
         self.name.as_str()
     }
 
+    pub(crate) fn schema_name(&self) -> &SchemaName {
+        &self.name
+    }
+
     /// Makes the table of a class, unless it is there already; then nothing is compared or changed.
     ///
     /// A definition refers to tables of this schema by their class names, to others as `schema.Class`.

@@ -50,6 +50,8 @@ pub(crate) struct Transactions(Mutex<HashMap<ThreadId, Open>>);
 struct Open {
     /// False until the first write of a transaction that waits for one.
     begun: bool,
+    /// True if the database has rolled it back by itself: what is written from then on must not stay alone.
+    lost: bool,
     /// What to remove if it is rolled back.
     fresh: Vec<Fresh>,
 }
@@ -113,6 +115,10 @@ impl Instance {
     pub fn commit(&self) -> Result<()> {
         let open =
             self.take().ok_or_else(|| Error::new(ErrorKind::InvalidRequest, "there is no transaction to commit"))?;
+        if open.lost {
+            remove_fresh(&open.fresh);
+            return Err(lost());
+        }
         if !open.begun {
             return Ok(());
         }
@@ -147,7 +153,7 @@ impl Instance {
         if begin {
             self.with_connection(|connection| connection.begin())?;
         }
-        let open = Open { begun: begin, fresh: Vec::new() };
+        let open = Open { begun: begin, lost: false, fresh: Vec::new() };
         self.transactions().with(|all| all.insert(thread::current().id(), open));
         Ok(())
     }
@@ -179,6 +185,11 @@ impl Instance {
             self.with_connection(|connection| {
                 connection.execute("SAVEPOINT lodestore", &[])?;
                 let value = work(connection).inspect_err(|_| {
+                    // A full disk or an interrupted statement can cost the whole transaction.
+                    if !connection.in_transaction() {
+                        self.with_open(|open| open.lost = true);
+                        return;
+                    }
                     // What was lost with its connection cannot be taken back here, and need not be: the first error
                     // tells more than that of these.
                     let _ = connection
@@ -202,6 +213,9 @@ impl Instance {
     }
 
     fn ensure_begun(&self) -> Result<()> {
+        if self.with_open(|open| open.lost) == Some(true) {
+            return Err(lost());
+        }
         if self.with_open(|open| open.begun) != Some(true) {
             self.with_connection(|connection| connection.begin())?;
             self.with_open(|open| open.begun = true);
@@ -212,6 +226,11 @@ impl Instance {
     fn with_open<T>(&self, work: impl FnOnce(&mut Open) -> T) -> Option<T> {
         self.transactions().with(|all| all.get_mut(&thread::current().id()).map(work))
     }
+}
+
+fn lost() -> Error {
+    Error::new(ErrorKind::LostConnection, "the database has rolled the transaction back after an earlier error")
+        .with_hint("begin another one, and do all its work again")
 }
 
 /// Removes objects that no row names. What cannot be removed is left to the next collection.

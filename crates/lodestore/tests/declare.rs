@@ -53,7 +53,7 @@ fn foreign_keys_cross_schemas_and_are_kept() {
     let subject = project.lab.table("Subject").unwrap().unwrap();
     subject.insert1(row! { "subject_id" => 1, "born" => "2024-02-29" }).unwrap();
     session.insert1(row).unwrap();
-    let error = subject.delete().unwrap_err();
+    let error = subject.delete_quick().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Integrity);
     assert!(error.hint().unwrap().contains("`ephys.session`"), "{error:?}");
     assert_eq!(subject.len().unwrap(), 1);

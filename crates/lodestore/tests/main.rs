@@ -5,12 +5,15 @@ mod arrays;
 #[cfg(feature = "arrow")]
 mod arrow;
 mod declare;
+mod delete;
+mod drop;
 mod insert;
 mod objects;
 mod populate;
 mod query;
 mod schema;
 mod transactions;
+mod update;
 
 use std::sync::Arc;
 

@@ -119,10 +119,10 @@ impl Block {
         sql
     }
 
-    /// The statement that deletes these rows of a table.
-    pub fn delete(self) -> Fragment {
-        let mut sql = Fragment::from("DELETE FROM ");
-        sql.append(self.from).append(conditions(self.filters));
+    /// A statement over these rows of a table: `SELECT ...` or `DELETE`, whatever stands before FROM.
+    pub fn statement(self, verb: &str) -> Fragment {
+        let mut sql = Fragment::from(verb);
+        sql.push(" FROM ").append(self.from).append(conditions(self.filters));
         sql
     }
 }

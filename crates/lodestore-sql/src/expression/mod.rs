@@ -137,6 +137,19 @@ impl Expression {
         }
     }
 
+    /// The table whose rows these are, each by its own key: restricted and projected at most.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidRequest`], with what was to be done to them, if they are not.
+    pub fn table_of_rows(&self, action: &str) -> Result<&FullTableName> {
+        self.base_table().filter(|_| self.keeps_key()).ok_or_else(|| not_a_table(action))
+    }
+
+    /// True if these are all rows of a table.
+    pub fn is_whole_table(&self) -> bool {
+        matches!(&*self.node, Node::Table(_))
+    }
+
     /// True if the key attributes are still those of the table, by their own names.
     fn keeps_key(&self) -> bool {
         match &*self.node {
@@ -216,27 +229,40 @@ impl Expression {
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] if it is more than a restricted table.
     pub fn delete(&self, dialect: &dyn Dialect) -> Result<Statement> {
+        self.over_rows(dialect, DELETE, "delete from")
+    }
+
+    /// The query for columns, hidden ones among them, of the rows of the table that these are.
+    ///
+    /// # Errors
+    /// Like [`Expression::delete`].
+    pub fn table_columns(&self, dialect: &dyn Dialect, columns: &[String]) -> Result<Statement> {
+        let columns: Vec<String> = columns.iter().map(|name| dialect.quote(name)).collect();
+        self.over_rows(dialect, &format!("SELECT {}", columns.join(", ")), "ask for keys of")
+    }
+
+    /// `verb FROM table WHERE ...`, for the rows of the table that these are.
+    fn over_rows(&self, dialect: &dyn Dialect, verb: &str, action: &str) -> Result<Statement> {
         let mut renderer = Renderer::new(dialect);
         let mut block = renderer.block(self)?;
-        let free = dialect.deletes_what_it_reads() || !block.asks_its_source();
-        if block.is_table && !block.is_shaped() && self.keeps_key() && free {
-            return Ok(block.delete().into_statement(dialect));
+        let table = self.table_of_rows(action)?;
+        let free = verb != DELETE || dialect.deletes_what_it_reads() || !block.asks_its_source();
+        if block.is_table && !block.is_shaped() && free {
+            return Ok(block.statement(verb).into_statement(dialect));
         }
-        if !dialect.deletes_what_it_reads() {
+        if verb == DELETE && !dialect.deletes_what_it_reads() {
             // What is limited is worked out before the first row goes.
             block.limit.get_or_insert_with(Limit::none).limit.get_or_insert(i64::MAX as u64);
         }
         // Rows that are limited, or chosen by what was computed, are told by their keys.
-        let Some(table) = self.base_table().filter(|_| self.keeps_key()) else {
-            return Err(not_a_table("delete from"));
-        };
         let key: Vec<String> = self.heading.primary_key().map(|attribute| attribute.name.clone()).collect();
+        let mut sql = fragment::Fragment::from(format!("{verb} FROM {} WHERE ", dialect.table(table)));
         if key.is_empty() {
-            return Err(not_a_table("delete from"));
+            // A table without a key to see has one row at most.
+            sql.push("EXISTS (").append(renderer.columns_of(block, &key)).push(")");
+        } else {
+            sql.push(&renderer.row_of(&key)).push(" IN (").append(renderer.columns_of(block, &key)).push(")");
         }
-        let row = renderer.row_of(&key);
-        let mut sql = fragment::Fragment::from(format!("DELETE FROM {} WHERE {row} IN (", dialect.table(table)));
-        sql.append(renderer.columns_of(block, &key)).push(")");
         Ok(sql.into_statement(dialect))
     }
 
@@ -244,6 +270,8 @@ impl Expression {
         Expression { node: Arc::new(node), heading }
     }
 }
+
+const DELETE: &str = "DELETE";
 
 /// The refusal of what only a table can do.
 pub(crate) fn not_a_table(verb: &str) -> Error {

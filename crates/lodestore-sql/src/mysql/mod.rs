@@ -12,6 +12,7 @@ mod alter;
 mod catalog;
 mod function;
 mod query;
+mod scratch;
 mod table;
 mod types;
 
@@ -187,6 +188,32 @@ impl Dialect for Mysql {
 
     fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String> {
         query::insert(self.server, heading, columns, rows, conflict)
+    }
+
+    fn scratch(&self, table: &FullTableName, number: usize) -> String {
+        scratch::scratch(table, number)
+    }
+
+    fn make_scratch(&self, scratch: &str, table: &FullTableName, columns: &[String], key: usize) -> Vec<Statement> {
+        scratch::make(scratch, table, columns, key)
+    }
+
+    fn fill_scratch(&self, scratch: &str, query: Statement) -> Statement {
+        scratch::fill(scratch, query)
+    }
+
+    fn drop_scratch(&self, scratch: &str) -> Statement {
+        scratch::drop(scratch)
+    }
+
+    fn delete_by_scratch(
+        &self,
+        table: &FullTableName,
+        columns: &[String],
+        scratch: &str,
+        scratch_columns: &[String],
+    ) -> Statement {
+        scratch::delete(table, columns, scratch, scratch_columns)
     }
 
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {

@@ -18,7 +18,7 @@ pub use types::text_form;
 
 use crate::dialect::{JsonForm, JsonPath};
 use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
-use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
+use lodestore_types::{CoreType, FullTableName, MEAN_DIGITS, Result, SchemaName, TableName, Value};
 
 /// The dialect of PostgreSQL, 13 and later.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,6 +47,12 @@ impl Dialect for Postgres {
 
     fn operator(&self, word: &str, negated: bool) -> Option<&'static str> {
         function::operator(word, negated)
+    }
+
+    fn aggregate(&self, function: &str, argument: &str, core: &CoreType) -> Option<String> {
+        let CoreType::Decimal { scale, .. } = core else { return None };
+        // PostgreSQL divides to sixteen digits or more.
+        (function == "avg").then(|| format!("round(avg({argument}), {})", scale + MEAN_DIGITS))
     }
 
     fn call(&self, function: &str, arguments: &[String]) -> Option<String> {

@@ -25,7 +25,9 @@ pub use alter::convert_stored;
 pub use types::compare_decimals;
 
 use crate::dialect::{JsonForm, JsonPath};
-use crate::{AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use crate::{
+    AlterScript, Alteration, Attribute, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement,
+};
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
 /// The dialect of SQLite.
@@ -183,6 +185,14 @@ impl Dialect for Sqlite {
 
     fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String> {
         query::insert(heading, columns, rows, conflict)
+    }
+
+    /// SQLite takes no DEFAULT in an update.
+    fn default_value(&self, attribute: &Attribute) -> Result<String> {
+        match &attribute.default {
+            Some(default) => types::default_sql(default, &attribute.kind.core),
+            None => Ok("NULL".to_owned()),
+        }
     }
 
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {

@@ -4,8 +4,11 @@
 //! their stores, [`statement`] brings the rows into the database and explains its refusals.
 
 mod encode;
+mod one;
 mod plan;
 mod statement;
+
+pub(crate) use one::ready_row;
 
 use lodestore_types::{Error, Result};
 
