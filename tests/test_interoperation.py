@@ -45,12 +45,12 @@ VALUES = {
     "enum('a','b,c')": "b,c",
     "decimal(12,4)": decimal.Decimal("-12345678.1250"),
     "<blob>": {"array": ARRAY, "text": "ü", "none": None},
-    "<blob@>": {"array": ARRAY, "list": [1, 2.5]},
-    "<npy@>": ARRAY,
-    "<hash@>": b"content",
+    "<blob@main>": {"array": ARRAY, "list": [1, 2.5]},
+    "<npy@main>": ARRAY,
+    "<hash@main>": b"content",
     "<attach>": "notes.txt",
-    "<attach@>": "notes.txt",
-    "<filepath@>": "raw/notes.txt",
+    "<attach@main>": "notes.txt",
+    "<filepath@main>": "raw/notes.txt",
 }
 
 # What the peer itself cannot do, by server and type: what to do, and why it fails. The test shows each.
@@ -58,6 +58,11 @@ PEER_CANNOT = {
     ("postgresql", "uuid"): ("insert", "it binds uuids as bytes"),
     ("postgresql", "enum('a','b,c')"): ("insert", "it splits members at every comma"),
     ("postgresql", "<attach>"): ("read", "it does not know bytes that the driver gives"),
+    # MariaDB tells json as longtext, so that the peer does not write what its codecs give as text.
+    **{
+        ("mariadb", f"<{codec}@main>"): ("insert", "it binds a dict")
+        for codec in ("blob", "npy", "hash", "attach", "filepath")
+    },
 }
 
 
@@ -111,7 +116,7 @@ def assert_same(kind, got, value):
     elif "filepath" in kind:
         with got.open() as file:
             assert file.read() in ("some text", b"some text")
-    elif kind == "<npy@>":
+    elif "npy" in kind:
         np.testing.assert_array_equal(np.asarray(got.load() if hasattr(got, "load") else got), value)
     elif "blob" in kind:
         assert set(got) == set(value)
