@@ -73,7 +73,9 @@ def test_every_type_comes_back_as_itself(everything):
 @pytest.mark.databases("sqlite", "postgresql")
 def test_infinities_are_numbers(everything):
     everything.insert([{"id": 1, "f64": float("inf")}, {"id": 2, "f32": float("-inf")}])
-    assert (everything & {"id": 1}).fetch1("f64") == float("inf") and len(everything & {"f32": float("-inf")}) == 1
+    assert (everything & {"id": 1}).fetch1("f64") == float("inf") and len(
+        everything & {"f32": float("-inf")}
+    ) == 1
 
 
 @pytest.mark.databases("mariadb", "mysql")

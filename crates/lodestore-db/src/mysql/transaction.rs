@@ -37,7 +37,7 @@ impl Transaction {
         match self {
             Transaction::Lost => {
                 Err(Error::new(ErrorKind::LostConnection, "the transaction was taken back by the server")
-                    .with_hint("nothing of it was stored: roll it back, and do it again"))
+                    .with_hint("nothing of it took effect: roll the transaction back and begin again"))
             }
             _ => Ok(()),
         }

@@ -82,7 +82,7 @@ impl Dialect for Mysql {
     }
 
     fn json_values(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> Result<String> {
-        Ok(types::json_values(column, path, form))
+        Ok(types::json_values(self.server, column, path, form))
     }
 
     fn max_parameters(&self) -> usize {

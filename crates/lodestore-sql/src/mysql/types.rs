@@ -225,10 +225,15 @@ pub(super) fn json_path(server: Server, column: &str, path: &JsonPath<'_>, form:
 }
 
 /// A query for all values at a path with wildcards.
-pub(super) fn json_values(column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
+pub(super) fn json_values(server: Server, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
     let place = literal(&format!("$.{}", path.path));
-    let kind = if form == JsonForm::Native { "DOUBLE" } else { "LONGTEXT" };
-    let value = path.as_type.map_or("v.value".to_owned(), |as_type| cast("v.value", as_type));
+    let (kind, value) = match (path.as_type, form, server) {
+        (Some(as_type), ..) => ("LONGTEXT", cast("v.value", as_type)),
+        (None, JsonForm::Native, _) => ("DOUBLE", "v.value".to_owned()),
+        (None, JsonForm::Text, _) => ("LONGTEXT", "v.value".to_owned()),
+        (None, JsonForm::Document, Server::Mysql) => ("JSON", "CAST(v.value AS CHAR)".to_owned()),
+        (None, JsonForm::Document, Server::Mariadb) => ("JSON", "JSON_COMPACT(v.value)".to_owned()),
+    };
     format!(
         "SELECT {value} FROM JSON_TABLE(JSON_EXTRACT({column}, {place}), '$[*]' COLUMNS (value {kind} PATH '$')) AS v WHERE \
          v.value IS NOT NULL"
