@@ -12,6 +12,8 @@ mod objects;
 mod populate;
 mod query;
 mod schema;
+#[cfg(feature = "postgres")]
+mod servers;
 mod transactions;
 mod update;
 
