@@ -20,6 +20,9 @@ from lodestore.errors import (
     UnsupportedError,
 )
 
+# Each looks into the file behind the project. `test_interoperation` alters tables on servers.
+pytestmark = pytest.mark.databases("sqlite")
+
 START = """
 # sessions
 -> Subject

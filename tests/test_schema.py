@@ -147,6 +147,7 @@ def test_described_tables_are_the_same_again(lab, project):
             ]
 
 
+@pytest.mark.databases("sqlite")
 def test_classes_are_made_for_tables_without_one(project, lab):
     lab.Subject.insert1({"subject": 1})
     again = dj.Instance(path=project.config["database.path"])
@@ -255,6 +256,7 @@ def test_further_names_for_definitions(project, lab):
     assert cls.primary_key == ["subject"]
 
 
+@pytest.mark.databases("sqlite")
 def test_lineage(project, lab):
     assert lab.schema.lineage_table_exists
     lineage = lab.schema.lineage
@@ -296,6 +298,7 @@ def test_the_definition_ends_the_docstring(schema):
     assert Thing.__doc__.count("Table definition") == 1
 
 
+@pytest.mark.databases("sqlite")
 def test_a_newer_format_is_refused(project, lab):
     """A schema written by a later version of Lodestore is neither read nor written."""
     with sqlite3.connect(project.connection.place) as database:
