@@ -1,7 +1,7 @@
 """The compiled half of Lodestore: for the Python half only, and may change with it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 __version__: str
@@ -204,8 +204,14 @@ class Stream:
 class Table:
     def describe(self, names: dict[str, str]) -> str: ...
     def insert(
-        self, rows: list[dict[str, Any]], replace: bool, skip_duplicates: bool, ignore_extra_fields: bool
+        self,
+        source: Source,
+        duplicates: str,
+        ignore_extra_fields: bool,
+        chunk_size: int | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> int: ...
+    def insert_query(self, query: Query, duplicates: str, ignore_extra_fields: bool) -> int: ...
     def key_source(self) -> Query: ...
     def name(self) -> str: ...
     def populate(
@@ -217,6 +223,26 @@ class Table:
     ) -> tuple[int, list[tuple[dict[str, Any], str]]]: ...
     def query(self) -> Query: ...
     def quoted_name(self) -> str: ...
+    def validate(
+        self, source: Source, ignore_extra_fields: bool
+    ) -> tuple[int, list[tuple[int, str | None, str]]]: ...
+
+class Source:
+    @staticmethod
+    def arrow(table: Table, stream: Any, whole: bool) -> Source: ...
+    @staticmethod
+    def columns(table: Table, columns: list[tuple[str, Any, Any | None]]) -> Source: ...
+    @staticmethod
+    def csv(table: Table, path: os.PathLike[str]) -> Source: ...
+    @staticmethod
+    def rows(
+        table: Table,
+        rows: Iterable[Any],
+        whole: bool,
+        chunk_size: int | None,
+        ignore_extra_fields: bool,
+        gather: bool,
+    ) -> Source: ...
 
 class StoreHandle:
     @staticmethod

@@ -100,7 +100,7 @@ pub use algebra::Universal;
 pub use columns::Columns;
 pub use condition::IntoCondition;
 pub use fetch::{FetchOptions, OnError};
-pub use insert::{Duplicates, InsertOptions};
+pub use insert::{Batch, Duplicates, InsertOptions, Invalid, Progress, Validation};
 pub use instance::{Instance, set_codec_finder};
 pub use npy::NpyRef;
 pub use object::ObjectRef;
@@ -114,7 +114,7 @@ pub use table::Table;
 
 pub use lodestore_codec as codec;
 pub use lodestore_codec::npy::Index;
-pub use lodestore_db::{Column, ColumnData, Strings, set_interrupt_check};
+pub use lodestore_db::{Column, ColumnData, ColumnKind, Strings, set_interrupt_check};
 pub use lodestore_objects as store;
 pub use lodestore_sql::definition::Reference as TableReference;
 pub use lodestore_sql::{Attribute, Condition, Heading, JoinKind, JoinOptions, Matching, Projection, Top, Unmatched};

@@ -5,6 +5,7 @@ mod arrays;
 mod arrow;
 mod declare;
 mod insert;
+mod insert_forms;
 mod objects;
 mod populate;
 mod query;
