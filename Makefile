@@ -24,7 +24,8 @@ test-rust:        ## the Rust tests
 	fi
 	cargo run --quiet -p lodestore --example pipeline
 
-test-python: $(BIN)/.built $(BIN)/.test   ## the Python tests
+test-python: $(BIN)/.built $(BIN)/.test   ## the Python tests, on every database (see tests/services)
+	$(BIN)/python -m tests.services install
 	$(BIN)/python -m pytest
 
 check: $(BIN)/.built $(BIN)/.check   ## format, lints, docs and stubs, warnings as errors
@@ -60,7 +61,7 @@ $(BIN)/.demo: $(BIN)/python Makefile
 
 $(BIN)/.test: $(BIN)/python Makefile
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pytest>=8" "hypothesis>=6" "matplotlib>=3.8" \
-		"pandas>=2.2" "polars>=1.20" "pyarrow>=17" "zarr>=2.18" "h5py>=3.8" "networkx>=3" "datajoint>=2.3"
+		"pandas>=2.2" "polars>=1.20" "pyarrow>=17" "zarr>=2.18" "h5py>=3.8" "networkx>=3" "datajoint[postgres]>=2.3"
 	@touch $@
 
 $(BIN)/.check: $(BIN)/python Makefile

@@ -39,6 +39,7 @@ class PointCodec(dj.Codec, register=False):
         return [value.x, np.asarray(value.y)]
 
     def decode(self, stored, *, key=None):
+        self.read = (key.get("id"), key["_field"])
         return Point(stored[0], stored[1])
 
 
@@ -65,7 +66,8 @@ def test_a_codec_chains_to_another_and_hands_its_store_down(schema, objects, spe
     found = (things & "id = 7").fetch1("value")
     assert isinstance(found, Point) and found.x == 1 and found.y.tolist() == [2.5, 3]
     assert (things & "id = 8").fetch1("value") is None
-    assert codec.seen == (7, store)
+    assert codec.seen == (7, store) and codec.read == (7, "value")
+    assert len(things.proj(other="value").to_arrays("other")) == 2 and codec.read == (7, "other")
     assert len(objects()) == (0 if store is None else 1)
     with pytest.raises(TypeError, match="expected a Point, got int"):
         things.insert([{"id": 1, "value": Point(1, 2)}, {"id": 2, "value": 3}])

@@ -207,3 +207,31 @@ def test_a_template_is_written_once(config, tmp_path):
         config.save_template(path)
     with pytest.raises(FileNotFoundError):
         config.load(tmp_path / "nothing.json")
+
+
+def test_dotted_names_of_stores_are_checked(project):
+    config = project.config
+    for name, value in (
+        ("stores.a.b.c", 1),
+        ("stores.a", "file"),
+        ("stores..b", 1),
+        ("stores.default", {"protocol": "file"}),
+        ("stores.default.location", "/data"),
+    ):
+        with pytest.raises(dj.DataJointError, match="stores") as caught:
+            config[name] = value
+        assert caught.value.kind == "invalid-config" and "stores.<store>" in caught.value.hint
+    with pytest.raises(dj.DataJointError, match="dot"):
+        config.stores["a.b"] = {"protocol": "file"}
+
+
+def test_passwords_in_urls_are_not_shown(project):
+    config = project.config
+    config["stores.cloud"] = {"protocol": "s3", "endpoint": "https://ann:s3cret@host:9000", "location": ""}
+    config["database.host"] = "mysql://ann:s3cret@host"
+    shown = f"{config!r} {config.stores!r} {config.stores['cloud']!r} {config.database!r}"
+    assert "s3cret" not in shown and "https://ann:**********@host:9000" in shown
+    assert config.stores["cloud"]["endpoint"] == "https://ann:s3cret@host:9000"
+    with pytest.raises(dj.DataJointError) as caught:
+        config["display.limit"] = "https://ann:s3cret@host"
+    assert "s3cret" not in str(caught.value)

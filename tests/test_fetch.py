@@ -1,7 +1,9 @@
 """The ways to get rows out of a query."""
 
+import copy
 import datetime
 import gc
+import pickle
 import threading
 import uuid
 from decimal import Decimal
@@ -90,8 +92,11 @@ def test_fetch1(table):
         with pytest.raises(dj.DataJointError, match="one row"):
             rows.fetch1()
     assert (table & dj.Top(1, "KEY desc")).fetch1("KEY") == {"subject_id": 3}
-    with pytest.raises(dj.DataJointError, match="nope"):
-        two.fetch1("nope")
+    for name in ("nope", "-weight", ..., 3):
+        with pytest.raises(dj.DataJointError, match=str(name)):
+            two.fetch1(name)
+        with pytest.raises(dj.DataJointError, match=str(name)):
+            two.to_arrays(name)
 
 
 def test_arrays(table):
@@ -234,6 +239,148 @@ def test_an_unreadable_value(table, tmp_path):
     assert len(table.to_arrays("data", on_error="none")) == 4
     with pytest.raises(dj.DataJointError, match="on_error"):
         table.to_dicts(on_error="ignore")
+
+
+def test_an_unreadable_value_in_every_form(table, tmp_path):
+    pytest.importorskip("pandas"), pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    for file in (tmp_path / "project/objects/_hash").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    two = table & "subject_id = 2"
+    forms = [
+        two.to_dicts,
+        two.to_arrays,
+        two.to_pandas,
+        two.to_polars,
+        two.to_arrow,
+        two.head,
+        two.tail,
+        lambda **options: two.to_arrays("data", include_key=True, **options)[1],
+        lambda **options: two.cursor(**options).fetchall(),
+    ]
+    for form in forms:
+        with pytest.raises(MissingExternalFile):
+            form()
+        assert len(form(on_error="skip")) == 0 and len(form(on_error="none")) == 1
+    assert two.fetch1("data", on_error="none") is None and two.fetch1(on_error="none")["data"] is None
+    with pytest.raises(dj.DataJointError, match="one row"):
+        two.fetch1(on_error="skip")
+    with pytest.raises(MissingExternalFile):
+        list(two)
+    # What does not read objects does not miss them.
+    assert two.keys() == [{"subject_id": 2}] and len(two) == 1 and "<blob@>" in two.preview(width=20)
+
+
+def test_downloads_go_where_they_should(schema, tmp_path):
+    @schema
+    class Paper(dj.Manual):
+        definition = "id : int32\n---\nfile : <attach>"
+
+    (tmp_path / "notes.txt").write_text("hello")
+    Paper.insert1((1, str(tmp_path / "notes.txt")))
+    for number, form in enumerate(
+        [
+            lambda **to: Paper.to_dicts(**to)[0]["file"],
+            lambda **to: Paper.to_arrays("file", **to)[0],
+            lambda **to: Paper.to_pandas(**to)["file"].iloc[0],
+            lambda **to: Paper.fetch1("file", **to),
+            lambda **to: Paper.head(**to)[0]["file"],
+            lambda **to: Paper().cursor(**to).fetchone()[1],
+        ]
+    ):
+        folder = tmp_path / f"folder {number}"
+        path = form(download_path=folder)
+        assert path == str(folder / "notes.txt") and (folder / "notes.txt").read_text() == "hello"
+    assert not (tmp_path / "project" / "notes.txt").exists()
+
+
+def test_copies_and_pickles(table):
+    chosen = table & "subject_id > 1"
+    for one in (copy.copy(chosen), copy.deepcopy(chosen), copy.deepcopy({"q": chosen.proj(x="weight")})["q"]):
+        assert len(one) == 2 and one.primary_key == ["subject_id"]
+    for query in (chosen, chosen.proj(x="weight"), table * table.proj()):
+        with pytest.raises(TypeError, match="send its rows"):
+            pickle.dumps(query)
+
+
+def test_null_and_nothing_in_every_columnar_form(table):
+    pd, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    pl = pytest.importorskip("polars")
+    plain = [name for name in table.heading.names if name not in ("data", "subject_id", "species")]
+    nulls = (table & "subject_id = 1").proj(*plain)
+    for rows, count in ((nulls, 1), (nulls & False, 0)):
+        arrow, frame = rows.to_arrow(), rows.to_polars()
+        assert arrow.schema == pa.table(rows).schema and len(arrow) == count
+        assert not any(pa.types.is_null(field.type) for field in arrow.schema) and pl.Null not in frame.dtypes
+        assert all(arrow.column(name).null_count == count for name in plain)
+        assert rows.to_pandas()[plain].isna().to_numpy().sum() == count * len(plain)
+        assert str(rows.to_pandas()["count"].dtype) == "Int64" and rows.to_pandas().index.dtype == "int64"
+        records = rows.to_arrays()
+        assert len(records) == count and records.dtype == rows.heading.as_dtype
+        for name in plain:
+            found = rows.to_arrays(name)
+            assert len(found) == count and pd.isna(found).all()
+    assert (
+        rows.to_dicts() == [] and rows.keys() == [] and list(rows) == [] and rows.head() == rows.tail() == []
+    )
+    assert rows.cursor().fetchall() == []
+
+
+def test_a_stream_that_begins_with_nulls(schema):
+    pa = pytest.importorskip("pyarrow")
+
+    @schema
+    class Late(dj.Manual):
+        definition = "id : int32\n---\nmeta = null : json\ntrace = null : <npy@>\nraw = null : <blob>"
+
+    Late.insert({"id": number} for number in range(66_000))
+    Late.insert1({"id": 70_000, "meta": {"a": 1}, "trace": np.zeros(3), "raw": b"x"})
+    for name in ("meta", "trace", "raw"):
+        column = pa.table(Late.proj(name)).column(name)
+        assert len(column) == 66_001 and column.null_count == 66_000
+
+
+def test_duckdb_reads_queries(table):
+    duckdb = pytest.importorskip("duckdb")
+    rows = table.proj("species", "born", "tag", "price", "seen", "meta")
+    found = duckdb.sql(
+        "SELECT subject_id, born, tag, price, seen, meta FROM rows WHERE born IS NOT NULL"
+    ).fetchall()
+    row = (table & "subject_id = 2").fetch1()
+    assert found == [(2, row["born"], row["tag"], row["price"], row["seen"], '{"a":[1]}')]
+    assert duckdb.sql("SELECT count(*) FROM rows").fetchall() == [(3,)] and len(rows) == 3
+
+
+def test_threads_fetch_at_once(table):
+    failures, wanted = [], table.to_dicts(order_by="KEY")[0]
+
+    def work():
+        try:
+            for _ in range(20):
+                assert table.to_dicts(order_by="KEY")[0] == wanted and len(list(table)) == 3
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert not failures
+
+
+def test_edges_of_limits(table):
+    assert table.head(0) == table.tail(0) == table.to_dicts(limit=0) == table.to_dicts(offset=9) == []
+    assert (
+        len(table.head(None)) == len(table.tail(10)) == 3
+        and table.to_arrays("weight", limit=0).dtype == float
+    )
+    for limit in (-1, "x", 1.5, True):
+        for form in (table.head, table.tail):
+            with pytest.raises((dj.DataJointError, TypeError), match="limit"):
+                form(limit)
+    cursor = table.proj().cursor()
+    assert cursor.fetchmany(0) == [] and cursor.fetchmany(2) and len(cursor.fetchmany(5)) == 1
+    cursor.close()
+    assert cursor.fetchone() is None and cursor.fetchall() == []
 
 
 def test_the_old_fetch(table):

@@ -5,6 +5,7 @@ import os
 import pytest
 
 import lodestore as dj
+from lodestore import codecs
 
 
 @pytest.fixture
@@ -124,3 +125,44 @@ def test_deleting_the_row_leaves_the_file(raw, root):
     raw.insert1({"id": 1, "file": "raw/day 1/e.bin"})
     raw.delete()
     assert (root / "raw" / "day 1" / "e.bin").read_bytes() == b"signal"
+
+
+@pytest.mark.parametrize("as_path", [str, os.fspath, lambda path: path])
+def test_a_codec_of_ones_own_may_chain_to_it(root, schema, as_path):
+    class Recording(dj.Codec, register=False):
+        """Names a recording by its session; the file is the user's."""
+
+        name = "recording"
+
+        def get_dtype(self, is_store):
+            return "<filepath@>"
+
+        def encode(self, value, *, key=None, store_name=None):
+            return as_path(root / "raw" / f"{value}.bin")
+
+        def decode(self, stored, *, key=None):
+            assert isinstance(stored, dj.ObjectRef)
+            return os.path.basename(stored.path).removesuffix(".bin")
+
+    (root / "raw").mkdir()
+    (root / "raw" / "s1.bin").write_bytes(b"signal")
+    codecs._register("recording", Recording())
+
+    @schema
+    class Session(dj.Manual):
+        definition = """
+        id : int32
+        ---
+        recording : <recording>
+        """
+
+    try:
+        Session.insert1({"id": 1, "recording": "s1"})
+        assert Session.fetch1("recording") == "s1"
+        with pytest.raises(FileNotFoundError, match=r"raw/s2\.bin"):
+            Session.insert([{"id": 2, "recording": "s1"}, {"id": 3, "recording": "s2"}])
+        with pytest.raises(dj.DataJointError, match="outside"):
+            Session.insert1({"id": 4, "recording": "../../../etc"})
+        assert len(Session) == 1
+    finally:
+        codecs._registry.pop("recording")

@@ -67,6 +67,8 @@ def departure(form, kind, mode):
         **dict.fromkeys(WHOLE, ("Int64", "int64")),
         **dict.fromkeys(["char(3)", "varchar(10)", "enum('x','yy')"], ("String", "string")),
     }
+    if form in ("to_polars", "to_arrow") and kind == "json" and mode == "allnull":
+        return "String" if form == "to_polars" else "string", "documents whose members nobody knows are text"
     if form in ("to_polars", "to_arrow") and kind in typed:
         return typed[kind][form == "to_arrow"], "the declared type, also if all are NULL"
     return None

@@ -22,8 +22,27 @@ NAMES = {"datetime": datetime, "uuid": uuid, "np": np, "pd": pd, "Decimal": Deci
 
 REFUSED = object()
 
+TEXT = "text is not made of other things: the mistake would be found too late"
+ZONE = "the zone would be lost without a word"
+
 #: Where we depart: column and value -> what we give, and why.
-DEPARTURES = {}
+DEPARTURES = {
+    ("dec", "Decimal('1.239')"): (REFUSED, "digits of an exact number would be lost; floats are rounded"),
+    ("c", "5"): (REFUSED, TEXT),
+    ("v", "12"): (REFUSED, TEXT),
+    ("v", "1.5"): (REFUSED, TEXT),
+    ("v", "True"): (REFUSED, TEXT),
+    ("v", "[1]"): (REFUSED, TEXT),
+    ("d", "datetime.datetime(2020, 1, 2, 3, 4)"): (REFUSED, "the time of day would be lost"),
+    ("d", "'20200102'"): (REFUSED, "eight digits are a number as well"),
+    ("d", "pd.NaT"): (None, "missing values of any type become NULL"),
+    ("dt", "datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)"): (REFUSED, ZONE),
+    (
+        "dt",
+        "datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))",
+    ): (REFUSED, ZONE),
+    ("j", "np.int64(1)"): (1, "a number of NumPy is a number"),
+}
 
 
 def plain(told):
@@ -41,7 +60,7 @@ def plain(told):
             return Decimal(text)
         case {"$float": text}:
             return float(text)
-        case {"$bytes": text}:
+        case {"$bytes": text} if not text.startswith("<"):
             return bytes.fromhex(text)
         case {"$uuid": text}:
             return uuid.UUID(text)

@@ -139,6 +139,43 @@ def test_ctrl_c_stops_waiting_for_a_lock(tmp_path):
     assert len(holder.Schema("lab")["Trace"]) == 1
 
 
+LONG = {
+    "count": "len(pairs)",
+    "fetch": "pairs.to_arrays('a')",
+    "dicts": "pairs.to_dicts()",
+    "loop": "sum(1 for row in pairs)",
+    "arrow": "import pyarrow; pyarrow.table(pairs)",
+}
+
+
+@pytest.mark.parametrize("form", LONG)
+def test_ctrl_c_stops_a_long_fetch(tmp_path, form):
+    body = f"""
+    schema = dj.Instance(path=sys.argv[1]).Schema("long")
+
+    @schema
+    class Number(dj.Manual):
+        definition = "n : int32"
+
+    Number.insert((n,) for n in range(3000))
+    pairs = Number.proj(a="n") * Number.proj(b="n") * Number.proj(c="n") & "a * b + c = -1 or a < 2000"
+    print("reading", flush=True)
+    try:
+        {LONG[form]}
+    except KeyboardInterrupt:
+        # Whatever comes next works as ever.
+        assert len(Number) == 3000 and Number.insert1((-1,)) is None and len(Number.to_dicts()) == 3001
+        print("stopped", flush=True)
+    """
+    reading = start(tmp_path / "project", body)
+    assert reading.stdout.readline() == "reading\n", reading.stderr.read()
+    time.sleep(0.5)
+    began = time.monotonic()
+    reading.send_signal(signal.SIGINT)
+    output, errors = reading.communicate(timeout=60)
+    assert (output, errors) == ("stopped\n", "") and time.monotonic() - began < 10
+
+
 def test_a_forked_child_has_a_connection_of_its_own(schema):
     @schema
     class Thing(dj.Manual):

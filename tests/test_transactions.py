@@ -26,6 +26,7 @@ def row(number):
     return {"id": number, "samples": np.arange(number)}
 
 
+@pytest.mark.databases("sqlite")
 def test_what_is_done_together_is_seen_together(trace, objects, tmp_path):
     conn = trace.connection
     other = dj.Instance(path=tmp_path / "project").FreeTable("lab.trace")
@@ -110,6 +111,7 @@ def test_closing_in_the_middle_takes_all_back(trace, objects):
     assert len(trace) == 0 and objects() == []
 
 
+@pytest.mark.databases("sqlite")
 def test_a_commit_that_fails_leaves_nothing_open(schema, tmp_path):
     """A deferred foreign key is refused when all is to become visible."""
 
@@ -118,8 +120,12 @@ def test_a_commit_that_fails_leaves_nothing_open(schema, tmp_path):
         definition = "id : int32"
 
     file = sqlite3.connect(tmp_path / "project" / "lodestore.db")
-    file.execute('CREATE TABLE "lab.late" (id INTEGER PRIMARY KEY REFERENCES "lab.plain" (id) DEFERRABLE INITIALLY DEFERRED)')
-    file.execute('CREATE TRIGGER late AFTER INSERT ON "lab.plain" BEGIN INSERT INTO "lab.late" VALUES (new.id + 1); END')
+    file.execute(
+        'CREATE TABLE "lab.late" (id INTEGER PRIMARY KEY REFERENCES "lab.plain" (id) DEFERRABLE INITIALLY DEFERRED)'
+    )
+    file.execute(
+        'CREATE TRIGGER late AFTER INSERT ON "lab.plain" BEGIN INSERT INTO "lab.late" VALUES (new.id + 1); END'
+    )
     file.commit()
     with pytest.raises(IntegrityError), Plain.connection.transaction:
         Plain.insert1((1,))

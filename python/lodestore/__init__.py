@@ -32,6 +32,7 @@ from .schemas import Schema
 from .settings import config
 from .table import FreeTable, Table
 from .user_tables import Compute, Computed, Entry, Imported, Ingest, Lookup, Manual, Part
+from .virtual import VirtualModule, virtual_schema
 
 #: Names that come from sub-modules which need NumPy, and so are loaded when first asked for.
 _LAZY = {
@@ -71,6 +72,7 @@ __all__ = [
     "ThreadSafetyError",
     "Top",
     "U",
+    "VirtualModule",
     "__version__",
     "config",
     "conn",
@@ -78,6 +80,7 @@ __all__ = [
     "list_codecs",
     "list_schemas",
     "logger",
+    "virtual_schema",
 ]
 
 

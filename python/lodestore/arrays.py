@@ -13,7 +13,7 @@ NUMBERS = {
 
 
 def numbers(columns, index):
-    """The numbers of a column; where it is NULL: NaN, not-a-time, or a zero of no meaning."""
+    """The numbers of a column, taken out of it; where it is NULL: NaN, not-a-time, or a zero of no meaning."""
     return np.frombuffer(columns.numbers(index), NUMBERS[columns.kinds()[index]])
 
 
@@ -25,7 +25,9 @@ def mask(columns, index):
 
 def objects(columns, index):
     """The cells of a column as Python objects, NULL as None."""
-    return _of_objects(columns.values(index))
+    array = np.empty(len(columns), object)
+    columns.fill(index, array)
+    return array
 
 
 def _of_objects(values):
@@ -82,7 +84,11 @@ def structured(columns):
             kind in ("int", "bool") and not columns.nullable(index)
         )
         fields.append((name, NUMBERS[kind] if exact else object))
-    array = np.empty(len(columns), fields)
+    # `empty` goes through Python for each record that holds objects.
+    array = np.zeros(len(columns), fields)
     for index, (name, dtype) in enumerate(fields):
-        array[name] = objects(columns, index) if dtype is object else numbers(columns, index)
+        if dtype is object:
+            columns.fill(index, array[name])
+        else:
+            array[name] = numbers(columns, index)
     return array

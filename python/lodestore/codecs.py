@@ -295,9 +295,10 @@ def _encode(codec, value, key, place, store_name, config):
     return encoded
 
 
-def _decode(codec, stored, config):
+def _decode(codec, stored, key, field, config):
     """Calls `decode` with what it declares."""
-    return _call(codec.decode, stored, key={"_config": config}, context={"config": config})
+    key = {**key, "_field": field, "_config": config}
+    return _call(codec.decode, stored, key=key, context={"field": field, "config": config})
 
 
 __all__ = [

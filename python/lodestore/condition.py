@@ -1,6 +1,7 @@
 """Conditions: what rows can be restricted by."""
 
 from collections.abc import Mapping
+from operator import itemgetter
 
 from . import _lodestore
 
@@ -92,12 +93,14 @@ def condition(item):
     names = getattr(getattr(item, "dtype", None), "names", None)
     if names and getattr(item, "shape", None) == ():
         return ("map", {name: item[name] for name in names})
-    rows = _rows_of_frame(item)
-    if rows is not None:
-        return ("any", [("map", row) for row in rows])
+    rows = _rows_of_frame(item) or (names and _rows_of_records(item))
+    if rows:
+        return ("rows", rows)
     if hasattr(item, "__iter__") and not isinstance(item, (bytes, bytearray, memoryview)):
         try:
-            return ("any", [condition(part) for part in item])
+            items = list(item)
+            rows = _rows_of_dicts(items)
+            return ("rows", rows) if rows else ("any", [condition(part) for part in items])
         except _lodestore_errors():
             raise
         except TypeError as error:
@@ -106,20 +109,44 @@ def condition(item):
 
 
 def _rows_of_frame(item):
-    """The rows of a data frame of pandas or polars or of an Arrow table, as dicts; None for anything else.
+    """The names and rows of a data frame of pandas or polars or of an Arrow table; None for anything else.
 
     Nothing is imported: whoever has such an object has its library.
     """
     if hasattr(item, "columns") and hasattr(item, "reset_index"):
         if any(name is not None for name in item.index.names):
             item = item.reset_index()
-        columns = {str(name): _without_missing(item[name]) for name in item.columns}
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        columns = [_without_missing(item[name]) for name in item.columns]
+        return [str(name) for name in item.columns], list(zip(*columns, strict=True))
     if hasattr(item, "iter_rows") and hasattr(item, "get_columns"):
-        return list(item.iter_rows(named=True))
+        return item.columns, item.rows()
     if hasattr(item, "to_pylist") and hasattr(item, "column_names"):
-        return item.to_pylist()
+        columns = [column.to_pylist() for column in item.columns]
+        return item.column_names, list(zip(*columns, strict=True))
     return None
+
+
+def _rows_of_records(item):
+    """The names and rows of a structured array of NumPy, if all of its fields are plain numbers or texts."""
+    plain = all(
+        dtype.kind == "U" or (dtype.kind in "biuf" and dtype.itemsize <= 8)
+        for dtype, *_ in item.dtype.fields.values()
+    )
+    return (list(item.dtype.names), item.ravel().tolist()) if plain else None
+
+
+def _rows_of_dicts(items):
+    """The names and rows of many dicts that have the same names; None for anything else."""
+    first = items[0] if len(items) > 1 else None
+    if type(first) is not dict or not first or not all(isinstance(name, str) for name in first):
+        return None
+    if not all(type(item) is dict and len(item) == len(first) for item in items):
+        return None
+    try:
+        rows = list(map(itemgetter(*first), items))
+    except KeyError:
+        return None
+    return list(first), rows if len(first) > 1 else [(value,) for value in rows]
 
 
 def _without_missing(series):

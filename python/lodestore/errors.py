@@ -30,6 +30,7 @@ __all__ = [
     "QuerySyntaxError",
     "ThreadSafetyError",
     "UnknownAttributeError",
+    "UnsupportedError",
 ]
 
 
@@ -100,6 +101,10 @@ class ThreadSafetyError(DataJointError):
     """The process-wide configuration or connection, asked for in thread-safe mode."""
 
 
+class UnsupportedError(DataJointError, NotImplementedError):
+    """What this version, or this database or store, does not offer."""
+
+
 class QueryError(DataJointError):
     """A complaint of the database."""
 
@@ -147,6 +152,7 @@ _CLASSES = {
     "missing-object": MissingExternalFile,
     "corrupt": CorruptError,
     "storage": BucketInaccessible,
+    "unsupported": UnsupportedError,
 }
 
 

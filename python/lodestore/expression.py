@@ -177,6 +177,15 @@ class QueryExpression(Fetching):
             "invalid-request", "the operator `@` does not exist", "use `join(..., semantic_check=False)`"
         )
 
+    def __copy__(self):
+        return self._derived(self._query)
+
+    def __deepcopy__(self, memo):
+        return self._derived(self._query)
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError("a query belongs to its connection and cannot be pickled: send its rows or its keys")
+
     def __len__(self):
         return self._query.len()
 

@@ -33,19 +33,23 @@ class Fetching:
         top = Top(limit, order_by, offset)
         return self._derived(self._query.top(top.limit, top.order_by, top.offset))
 
+    def _chosen(self, attributes):
+        """These attributes, and the key."""
+        names = list(attributes)
+        for name in names:
+            if not isinstance(name, str) or name == "..." or name.startswith("-"):
+                raise _lodestore.error("unknown-attribute", f"{name!r} is no name of an attribute")
+        return self.proj(*names)
+
     def _columns(self, order_by, limit, offset, squeeze, on_error, download_path):
-        query = self._ordered(order_by, limit, offset)._query
-        if download_path is None:
-            return query.columns(on_error, squeeze)
-        with self.connection.config.override(download_path=str(download_path)):
-            return query.columns(on_error, squeeze)
+        return self._ordered(order_by, limit, offset)._query.columns(on_error, squeeze, download_path)
 
     def __iter__(self):
         """The rows one by one as dicts, in bounded memory."""
         return self._stream(_BATCH_ROWS, "dicts")
 
-    def _stream(self, batch_rows, form):
-        stream = self._query.stream(batch_rows)
+    def _stream(self, batch_rows, form, on_error="raise", squeeze=False, download_path=None):
+        stream = self._query.stream(batch_rows, on_error, squeeze, download_path)
         try:
             while (batch := stream.next()) is not None:
                 yield from getattr(batch, form)()
@@ -83,14 +87,17 @@ class Fetching:
         """
         from . import arrays
 
-        rows = self.proj(*attributes) if attributes else self
+        rows = self._chosen(attributes) if attributes else self
         columns = rows._columns(order_by, limit, offset, squeeze, on_error, download_path)
         if not attributes:
             return arrays.structured(columns)
-        found = tuple(arrays.column(columns, name) for name in attributes)
-        if include_key:
-            return arrays.keys(columns, self.primary_key), *found
-        return found[0] if len(found) == 1 else found
+        # The keys first: what becomes an array is taken out of the columns.
+        keys = [arrays.keys(columns, self.primary_key)] if include_key else []
+        made, found = {}, []
+        for name in attributes:
+            made[name] = made[name].copy() if name in made else arrays.column(columns, name)
+            found.append(made[name])
+        return found[0] if len(found) == 1 and not keys else (*keys, *found)
 
     def to_pandas(
         self, order_by=None, limit=None, offset=None, squeeze=False, *, on_error="raise", download_path=None
@@ -133,20 +140,18 @@ class Fetching:
         """The primary keys of all rows as a list of dicts."""
         return self._ordered(order_by, limit, offset).proj().to_dicts()
 
-    def fetch1(self, *attributes, squeeze=False, download_path=None):
+    def fetch1(self, *attributes, squeeze=False, on_error="raise", download_path=None):
         """The one row there is: as a dict, or the values of the named attributes.
 
         ``"KEY"`` among the attributes stands for the primary key as a dict.
 
         Raises `DataJointError` if there is no row, or more than one, and for unknown attributes.
         """
-        if download_path is not None:
-            with self.connection.config.override(download_path=str(download_path)):
-                return self.fetch1(*attributes, squeeze=squeeze)
+        options = (on_error, squeeze, download_path)
         if not attributes:
-            return self._query.fetch1(squeeze)
+            return self._query.fetch1(*options)
         key = self.primary_key
-        row = self.proj(*(name for name in attributes if name != "KEY"))._query.fetch1(squeeze)
+        row = self._chosen(name for name in attributes if name != "KEY")._query.fetch1(*options)
         values = [{name: row[name] for name in key} if name == "KEY" else row[name] for name in attributes]
         return values[0] if len(values) == 1 else tuple(values)
 
@@ -158,9 +163,10 @@ class Fetching:
         """The last rows in the order of the primary key, as `to_dicts`."""
         return self.to_dicts("KEY DESC", limit, **options)[::-1]
 
-    def cursor(self, as_dict=False):
+    def cursor(self, as_dict=False, *, squeeze=False, on_error="raise", download_path=None):
         """The rows one by one as tuples, or as dicts, in bounded memory: see `Cursor`."""
-        return Cursor(self, as_dict)
+        form = "dicts" if as_dict else "tuples"
+        return Cursor(self.heading.names, self._stream(_BATCH_ROWS, form, on_error, squeeze, download_path))
 
     def fetch(
         self,
@@ -208,13 +214,12 @@ class Cursor:
     Closing it, or dropping it, stops reading.
     """
 
-    def __init__(self, expression, as_dict=False):
-        names = expression.heading.names
+    def __init__(self, names, rows):
         #: For each attribute its name, and six times None.
         self.description = [(name, None, None, None, None, None, None) for name in names]
         #: Unknown before all rows are read.
         self.rowcount = -1
-        self._rows = expression._stream(_BATCH_ROWS, "dicts" if as_dict else "tuples")
+        self._rows = rows
 
     def fetchone(self):
         """The next row; None if there is none."""

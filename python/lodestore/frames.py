@@ -29,11 +29,11 @@ def _pandas_column(library, columns, index):
         # pandas counts in seconds, milliseconds, microseconds or nanoseconds.
         return arrays.numbers(columns, index).astype("datetime64[s]")
     if kind in ("int", "bool"):
-        numbers = arrays.numbers(columns, index)
         if not columns.nullable(index):
-            return numbers
+            return arrays.numbers(columns, index)
         made = library.arrays.IntegerArray if kind == "int" else library.arrays.BooleanArray
-        return made(numbers, arrays.mask(columns, index).copy())
+        mask = arrays.mask(columns, index).copy()
+        return made(arrays.numbers(columns, index), mask)
     if kind == "text":
         return _pandas_text(library, columns, index)
     return library.Series(arrays.objects(columns, index), dtype=object)
@@ -60,17 +60,17 @@ def polars(columns):
     plain = [index for index, kind in enumerate(columns.kinds()) if kind != "value"]
     frame = library.DataFrame(columns.arrow(plain)) if plain else library.DataFrame()
     names = columns.names()
-    values = [
-        _polars_values(library, names[i], columns.values(i)) for i in range(len(names)) if i not in plain
-    ]
+    values = [_polars_values(library, columns, index) for index in range(len(names)) if index not in plain]
     return frame.with_columns(values).select(names) if values else frame
 
 
-def _polars_values(library, name, values):
+def _polars_values(library, columns, index):
     """Decoded values in the type that polars finds for them, or as objects."""
+    name, values = columns.names()[index], columns.values(index)
+    if all(value is None for value in values):
+        return library.DataFrame(columns.arrow([index]))[name]
     try:
-        rows = [{name: value} for value in values]
-        return library.DataFrame(rows, infer_schema_length=None)[name] if rows else library.Series(name, [])
+        return library.DataFrame([{name: value} for value in values], infer_schema_length=None)[name]
     except (TypeError, ValueError, OverflowError, library.exceptions.PolarsError):
         return library.Series(name, values, dtype=library.Object)
 
@@ -95,6 +95,8 @@ def _arrow_values(library, columns, index):
     """Decoded values in the type that pyarrow finds for them: documents as structs, arrays as lists, in as many
     levels as they have dimensions, references as the paths of their objects."""
     values = columns.values(index)
+    if all(value is None for value in values):
+        return library.table(columns.arrow([index])).column(0)
     unfit = (library.ArrowInvalid, library.ArrowTypeError, library.ArrowNotImplementedError)
     try:
         return library.array(values)

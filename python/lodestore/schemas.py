@@ -5,7 +5,7 @@ import sys
 from . import _lodestore
 from .connection import conn
 from .table import FreeTable, Table
-from .user_tables import Part, UserTable
+from .user_tables import TIERS, Part, UserTable, definition_of
 
 
 class Schema:
@@ -43,24 +43,33 @@ class Schema:
     ):
         """Binds the schema to a database, and with it the classes that were decorated before.
 
-        Raises `DataJointError` if the schema does not exist and must not be made, or if this object
-        is bound to another name.
+        Without a name, a schema that is bound already stays as it is.
+
+        Raises `DataJointError` if the schema does not exist and must not be made, if this object
+        is bound to another name, or if there is no name yet.
         """
-        if self._core is not None and schema_name in (None, self.database):
-            return
-        if self._core is not None:
+        if self._core is not None and self.exists:
+            if schema_name in (None, self.database):
+                return
             raise _lodestore.error(
-                "invalid-request", f"The schema is already activated for schema {self.database}"
+                "invalid-request",
+                f"The schema is already activated for schema {self.database}",
+                "make another `dj.Schema` for another name",
             )
         if schema_name is None:
-            raise _lodestore.error("invalid-request", "Schema must be activated first", "give a schema name")
-        self.connection = connection or self.connection or conn()
-        self._create_schema = self._create_schema if create_schema is None else create_schema
+            if self._core is None:
+                raise _not_activated()
+            raise _lodestore.error(
+                "invalid-request",
+                f"Please provide a schema_name to activate the schema: `{self.database}` is not there any more",
+            )
+        connection = connection or self.connection or conn()
+        create_schema = self._create_schema if create_schema is None else create_schema
+        self._core = connection._core.schema(schema_name, create_schema)
+        self.connection, self.database, self._create_schema = connection, schema_name, create_schema
         self._create_tables = self._create_tables if create_tables is None else create_tables
         self._add_objects.update(add_objects or {})
-        self._core = self.connection._core.schema(schema_name, self._create_schema)
-        self.database = schema_name
-        self.connection.schemas[schema_name] = self
+        connection.schemas[schema_name] = self
         waiting, self._waiting = self._waiting, []
         for cls, context in waiting:
             self._bind_with_parts(cls, context)
@@ -89,17 +98,26 @@ class Schema:
             self._bind_with_parts(cls, context)
         return cls
 
+    @property
+    def _activated(self):
+        """The schema of the core."""
+        if self._core is None:
+            raise _not_activated()
+        return self._core
+
     def _bind_with_parts(self, cls, context):
         context = {**context, **self._add_objects}
         self._bind(cls, {**context, "self": cls, cls.__name__: cls})
-        for part in _parts(cls):
-            part.master = cls
-            self._bind(part, {**context, "self": part, "master": cls, cls.__name__: cls}, master=cls)
+        self._bind_parts(cls, {**context, cls.__name__: cls})
+
+    def _bind_parts(self, master, context):
+        for part in _parts(master):
+            part.master = master
+            self._bind(part, {**context, "self": part, "master": master}, master=master)
+            self._bind_parts(part, {**context, part.__name__: part})
 
     def _bind(self, cls, context, master=None):
-        definition = cls.definition() if callable(cls.definition) else cls.definition
-        if isinstance(definition, property):
-            definition = definition.fget(object.__new__(cls))
+        definition = definition_of(cls)
         create = self._create_tables
         if create is None:
             create = self.connection.config["database.create_tables"]
@@ -108,13 +126,14 @@ class Schema:
         def resolve(path):
             return _find(path, context)
 
-        cls._bound = self._core.declare(
-            cls.__name__,
-            cls._tier,
-            definition,
-            None if master is None else master._bound,
-            resolve if create else None,
+        name = self._activated.table_name(
+            cls.__name__, cls._tier, None if master is None else master.__dict__["_full_name"]
         )
+        cls._full_name = name
+        cls._context = context
+        cls._bound = self._core.declare(name, cls.__name__, definition, resolve if create else None)
+        if isinstance(definition, str):
+            _tell_definition(cls, definition)
         contents = getattr(cls, "contents", ())
         if cls._tier == "Lookup" and create:
             rows = contents if hasattr(contents, "__len__") else list(contents)
@@ -124,23 +143,104 @@ class Schema:
     @property
     def exists(self):
         """True if the database has the schema."""
-        return self.database in self.connection._core.schemas()
+        core = self._activated
+        return core.name() in self.connection._core.schemas()
 
     def list_tables(self):
-        """The names of the schema's tables in the database."""
-        return self._core.tables()
+        """The names of the schema's tables in the database, parents first."""
+        return self._activated.tables()
+
+    def make_classes(self, into=None):
+        """Makes a class for each table of the database that has none in `into`.
+
+        `into` is a dict of names, by default the schema's context, or else the names of the caller.
+        Parts go into the class of their master. Tables whose names no class has are left out; a
+        name that is taken already is left as it is.
+
+        Raises `DataJointError` for a part whose master has no class in `into`.
+        """
+        if into is None:
+            into = self.context if self.context is not None else _frame_of_caller().f_locals
+        known = {}
+        for cls in list(into.values()):
+            _note_classes(cls, known)
+        for name, path, tier in self._activated.classes():
+            full_name = f"{self.database}.{name}"
+            if full_name in known:
+                continue
+            outer, _, own = path.rpartition(".")
+            if not outer and own in into:
+                continue
+            cls = type(
+                own, (TIERS[tier],), {"__module__": into.get("__name__", __name__), "__qualname__": path}
+            )
+            if outer:
+                master = known.get(f"{self.database}.{name[: name.rindex('__')]}")
+                if master is None:
+                    raise _lodestore.error(
+                        "invalid-request",
+                        f"the part `{full_name}` has no class to stand in",
+                        f"give `into` the class `{outer}` of its master, or let it be made too",
+                    )
+                cls.master = master
+                setattr(master, own, cls)
+            else:
+                into[own] = cls
+            cls.connection, cls._full_name = self.connection, full_name
+            cls._bound = self.connection._core.table(full_name)
+            known[full_name] = cls
+
+    #: The name of `make_classes` in earlier programs.
+    spawn_missing_classes = make_classes
+
+    @property
+    def code(self):
+        """Python code that makes the schema again, empty; see `save`."""
+        return self._activated.code()
+
+    def save(self, python_filename=None):
+        """Writes Python code that makes the schema again, empty, to a file; without one, gives the code.
+
+        There is a class for each table, with the definition that the database tells, and a virtual
+        module for each other schema that definitions refer to. The `make` of computed tables is
+        not known to the database, nor are the contents of lookup tables part of the code.
+        """
+        if python_filename is None:
+            return self.code
+        code = self.code
+        with open(python_filename, "w", encoding="utf-8") as file:
+            file.write(code)
+        return None
+
+    @property
+    def lineage(self):
+        """Where attributes were first declared: a dict from ``schema.table.attribute`` to the same form."""
+        return dict(self._activated.lineage())
+
+    @property
+    def lineage_table_exists(self):
+        """True if the schema records where its attributes were declared."""
+        return self._activated.has_lineage()
+
+    def rebuild_lineage(self):
+        """Records anew where attributes were declared, as keys and foreign keys tell.
+
+        Raises `DataJointError`, and changes nothing, if a schema that this one refers to records
+        none: rebuild it first.
+        """
+        self._activated.rebuild_lineage()
 
     def get_table(self, name):
         """The table of a class name or of a name in the database, without a class of its own.
 
         Raises `MissingTableError` if there is none.
         """
-        return FreeTable(self.connection, self._core.find(name))
+        return FreeTable(self.connection, self._activated.find(name))
 
     __getitem__ = get_table
 
     def __contains__(self, name):
-        return self._core.has(name)
+        return self._activated.has(name)
 
     def __iter__(self):
         return (FreeTable(self.connection, f"{self.database}.{name}") for name in self.list_tables())
@@ -159,12 +259,42 @@ def _parts(cls):
     ]
 
 
+def _note_classes(cls, known):
+    """Notes table classes, and those of their parts, by full table name."""
+    if not (isinstance(cls, type) and issubclass(cls, UserTable)):
+        return
+    if cls._full_name is not None:
+        known.setdefault(cls._full_name, cls)
+    for part in _parts(cls):
+        _note_classes(part, known)
+
+
+def _tell_definition(cls, definition):
+    """Puts the definition at the end of the class's own docstring."""
+    told = f"\nTable definition:\n\n{definition}"
+    own = cls.__dict__.get("__doc__") or ""
+    if not own.endswith(told):
+        cls.__doc__ = own + told
+
+
+def _not_activated():
+    return _lodestore.error(
+        "invalid-request", "Schema must be activated first", "call `schema.activate(schema_name)`"
+    )
+
+
+def _frame_of_caller():
+    """The frame of the code outside this package that called it."""
+    frame = sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("lodestore."):
+        frame = frame.f_back
+    return frame
+
+
 def _names_of_caller():
     """The names that the code which called the decorator sees: globals, then its locals."""
-    frame = sys._getframe()
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("lodestore."):
-        frame = frame.f_back
-    return {} if frame is None else {**frame.f_globals, **frame.f_locals}
+    frame = _frame_of_caller()
+    return {**frame.f_globals, **frame.f_locals}
 
 
 def _find(path, context):

@@ -198,6 +198,12 @@ class Stores(MutableMapping):
         )
 
     def __setitem__(self, name, value):
+        if "." in str(name):
+            raise _lodestore.error(
+                "invalid-config",
+                f"`{name}` cannot name a store or an attribute of one",
+                "leave out the dot: dots stand between the parts of a setting's name",
+            )
         self._config._core.set(f"{self._path}.{name}", _plain(value))
 
     def __delitem__(self, name):

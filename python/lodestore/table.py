@@ -1,13 +1,14 @@
 """Tables: where rows go in and come out."""
 
 from . import _lodestore
+from .dependencies import Dependencies
 from .expression import Expression, QueryExpression
 from .progress import Progress
 from .rows import frame_with_key, query_of, source
 from .validation import ValidationResult
 
 
-class Table(QueryExpression):
+class Table(Dependencies, QueryExpression):
     """A table in a database. Restricting it gives the same class with fewer rows."""
 
     #: The text that declares the table.
@@ -45,6 +46,14 @@ class Table(QueryExpression):
 
     def _become(self, query):
         self._restricted = query
+
+    def __reduce_ex__(self, protocol):
+        # A table class is found again by its name; what was chosen of its rows is not.
+        return (
+            object.__reduce_ex__(self, protocol)
+            if self._restricted is None
+            else super().__reduce_ex__(protocol)
+        )
 
     def insert1(self, row, **options):
         """Inserts one row: a dict, or another mapping, of attributes and values.
@@ -177,4 +186,5 @@ class FreeTable(Table):
 
     @property
     def _table(self):
+        self._free = self._free.renewed() or self._free
         return self._free

@@ -2,6 +2,8 @@
 
 from . import _lodestore
 from .autopopulate import AutoPopulate
+from .logs import logger
+from .prompts import ask
 from .table import Table
 
 #: What a class answers for all its rows, as an instance would.
@@ -108,22 +110,84 @@ class UserTable(Table, metaclass=TableMeta):
 
     #: The table of the core, once a schema has taken the class in.
     _bound = None
+    #: ``schema.table``, from then on.
+    _full_name = None
+    #: Where its definition looks up the tables that it refers to.
+    _context = None
     _tier = None
 
     @property
     def _table(self):
+        if self._bound is None and self._full_name is not None:
+            # The schema may not make tables; another program may have made it by now.
+            type(self)._bound = self.connection._core.table(self._full_name)
         if self._bound is None:
             raise _lodestore.error(
                 "missing-table",
                 f"Class {type(self).__name__} is not associated with a schema",
                 "apply a schema decorator: `@schema` above the class",
             )
+        renewed = self._bound.renewed()
+        if renewed is not None:
+            type(self)._bound = renewed
         return self._bound
+
+    def alter(self, prompt=None, context=None, *, dry_run=False):
+        """Gives the table the definition of its class; gives the plan, as text.
+
+        Secondary attributes can be added, dropped and changed; so can comments and indexes. A
+        comment that begins with the name of another attribute in braces renames that attribute:
+        ``weight_g : float32  # {weight} in grams``. The plan is shown first.
+
+        - `prompt`: whether to ask before it is carried out, by default as ``config.safemode`` says;
+        - `context`: where the definition looks up the tables it refers to, by default as when the
+          class was declared;
+        - `dry_run`: only give the plan.
+
+        Objects that values of a dropped attribute own stay in their stores.
+
+        Raises `UnsupportedError` if the primary key or a foreign key would change, an
+        `InvalidValueError` or `MissingAttributeError` for a value that does not fit what the
+        definition asks for, `DataJointError` inside a transaction; then nothing is changed.
+        """
+        from .schemas import _find
+
+        table = self._table
+        definition = definition_of(type(self))
+        if definition is None:
+            raise _lodestore.error(
+                "invalid-request",
+                f"class `{type(self).__name__}` has no definition",
+                "give it a class attribute `definition`, or take the one that `describe` tells",
+            )
+        names = self._context if context is None else {**(self._context or {}), **context}
+        plan = table.alteration(definition, lambda path: _find(path, names or {}))
+        if dry_run:
+            return str(plan)
+        if plan.is_empty():
+            logger.warning("Nothing to alter.")
+            return str(plan)
+        if self.connection.config["safemode"] if prompt is None else prompt:
+            print(plan)
+            if ask("Execute?", ["yes", "no"]) == "no":
+                return str(plan)
+        else:
+            logger.info(str(plan))
+        type(self)._bound = table.alter(plan)
+        return str(plan)
 
     def __eq__(self, other):
         return self is other
 
     __hash__ = object.__hash__
+
+
+def definition_of(cls):
+    """The text of a class's definition, which may be a property or a method."""
+    definition = cls.definition() if callable(cls.definition) else cls.definition
+    if isinstance(definition, property):
+        definition = definition.fget(object.__new__(cls))
+    return definition
 
 
 class Manual(UserTable):
@@ -161,3 +225,6 @@ class Part(UserTable):
 
 
 Entry, Ingest, Compute = Manual, Imported, Computed
+
+#: The class of each tier.
+TIERS = {cls._tier: cls for cls in (Manual, Lookup, Imported, Computed, Part)}

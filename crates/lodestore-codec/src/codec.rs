@@ -79,6 +79,8 @@ pub enum Encoded {
     Object(NewObject),
     /// A folder; the column gets the JSON that [`Codec::folder_column`] makes when its place is known.
     Folder(NewFolder),
+    /// A path of the user's in the store; the column gets the JSON of what is found there.
+    UserPath(String),
 }
 
 /// Where an object was placed.
@@ -158,6 +160,11 @@ pub trait Codec: Send + Sync + fmt::Debug {
 
     /// True if it takes objects of another language as they are, instead of the values they stand for.
     fn takes_foreign(&self) -> bool {
+        false
+    }
+
+    /// True if [`Codec::decode`] wants to know the key of the row, as far as the query has it.
+    fn wants_key(&self) -> bool {
         false
     }
 

@@ -5,7 +5,6 @@
 //! column to insert. Only in a store: `<filepath@>` or `<filepath@store>`. The
 //! column's JSON has the peer's keys `path`, `store`, `size`, `is_dir`, `timestamp`. Nothing is
 //! copied and nothing is ever deleted.
-//!
 
 use jiff::Timestamp;
 use lodestore_types::{CoreType, Error, ErrorKind, Result, StorePath, Value};
@@ -154,11 +153,11 @@ impl Codec for FilepathCodec {
         }
     }
 
-    /// Takes the [`column()`] of a path that was checked and found: a path alone is not enough.
+    /// Takes the [`column()`] of a path that was checked and found, or a path that is still to be looked up.
     fn encode(&self, value: Value, context: &Context) -> Result<Encoded> {
         self.validate(&value)?;
-        if !matches!(value, Value::Json(_)) {
-            return Err(Error::new(ErrorKind::Internal, "the path was not looked up in its store"));
+        if let Value::Text(path) = value {
+            return Ok(Encoded::UserPath(path));
         }
         reference_from_column(self.name(), value.clone(), context)?;
         Ok(Encoded::Value(value))
@@ -247,6 +246,7 @@ mod tests {
         let stored = Stored { value, object: None };
         let Value::Reference(reference) = FilepathCodec.decode(stored, &Context::default()).unwrap() else { panic!() };
         assert_eq!((reference.path.as_str(), reference.size()), ("raw/d.bin", Some(3)));
-        assert!(FilepathCodec.encode(Value::from("raw/d.bin"), &Context::default()).is_err());
+        let sought = FilepathCodec.encode(Value::from("raw/d.bin"), &Context::default()).unwrap();
+        assert_eq!(sought, Encoded::UserPath("raw/d.bin".into()));
     }
 }

@@ -192,6 +192,11 @@ impl Chain {
         self.innermost.reads()
     }
 
+    /// True if reading a value is to tell the codecs the key of its row.
+    pub fn wants_key(&self) -> bool {
+        self.codecs.iter().any(|codec| codec.wants_key())
+    }
+
     /// Refuses a value that the outermost codec cannot encode.
     ///
     /// [`Chain::encode`] refuses the same and more, and can name the attribute: an insert needs only that.
@@ -224,7 +229,7 @@ impl Chain {
             match encoded.map_err(|error| error.with("codec", codec.name()))? {
                 Encoded::Value(value) => carried = Carried::Value(value),
                 Encoded::Payload(payload) => carried = Carried::Payload(payload),
-                made @ (Encoded::Object(_) | Encoded::Folder(_)) => {
+                made @ (Encoded::Object(_) | Encoded::Folder(_) | Encoded::UserPath(_)) => {
                     let last = index + 1 == self.codecs.len();
                     if !last || self.core != CoreType::Json || self.store.is_none() {
                         return Err(Error::new(

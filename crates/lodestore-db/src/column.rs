@@ -1,6 +1,7 @@
 //! Columns of a result, typed: the numbers, texts and moments of many rows side by side.
 
 use std::fmt;
+use std::mem::take;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -356,9 +357,27 @@ impl Column {
     /// Takes a cell out as a value; what stays in its place has no meaning.
     pub fn take(&mut self, index: usize) -> Value {
         match &mut self.data {
-            ColumnData::Values(values) => std::mem::take(&mut values[index]),
+            ColumnData::Values(values) => take(&mut values[index]),
             _ => self.value(index),
         }
+    }
+
+    /// Takes all cells out; none stays.
+    pub fn take_all(&mut self) -> Column {
+        let nulls = self.nulls.take();
+        let data = match &mut self.data {
+            ColumnData::Bool(cells) => ColumnData::Bool(take(cells)),
+            ColumnData::Int(cells) => ColumnData::Int(take(cells)),
+            ColumnData::Float(cells) => ColumnData::Float(take(cells)),
+            ColumnData::Text(cells) => ColumnData::Text(take(cells)),
+            ColumnData::Bytes(cells) => ColumnData::Bytes(take(cells)),
+            ColumnData::Date(cells) => ColumnData::Date(take(cells)),
+            ColumnData::DateTime(cells) => ColumnData::DateTime(take(cells)),
+            ColumnData::Decimal(cells) => ColumnData::Decimal(take(cells)),
+            ColumnData::Uuid(cells) => ColumnData::Uuid(take(cells)),
+            ColumnData::Values(cells) => ColumnData::Values(take(cells)),
+        };
+        Column { data, nulls }
     }
 
     /// Leaves only the cells of the rows to keep.

@@ -26,7 +26,12 @@ mod column;
 mod column_array;
 mod connection;
 mod interrupt;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 mod pool;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+mod server;
 pub mod sqlite;
 
 pub use bulk::{Bulk, Refused};
@@ -34,3 +39,4 @@ pub use column::{Column, ColumnData, ColumnKind, ColumnSpec, Strings};
 pub use connection::{ColumnVisitor, Connection, Driver, RowVisitor};
 pub use interrupt::{StopFlag, interrupted, set_interrupt_check};
 pub use pool::Pool;
+pub use server::{ServerConfig, Tls, TlsOptions};

@@ -73,16 +73,17 @@ impl Codec for PythonCodec {
         true
     }
 
+    fn wants_key(&self) -> bool {
+        true
+    }
+
     fn validate(&self, value: &Value) -> Result<()> {
         self.call(|py, codec| codec.call_method1("validate", (object_of(py, value)?,)).map(drop))
     }
 
     fn encode(&self, value: Value, context: &Context) -> Result<Encoded> {
         self.call(|py, codec| {
-            let key = PyDict::new(py);
-            for (name, value) in &context.key {
-                key.set_item(name, to_python(py, value)?)?;
-            }
+            let key = key_of(py, context)?;
             let place = (&context.schema, &context.table, &context.attribute);
             let arguments = (codec, object_of(py, &value)?, key, place, &context.store, config_at_work(py)?);
             let encoded = py.import("lodestore.codecs")?.call_method1("_encode", arguments)?;
@@ -90,13 +91,22 @@ impl Codec for PythonCodec {
         })
     }
 
-    fn decode(&self, stored: Stored, _: &Context) -> Result<Value> {
+    fn decode(&self, stored: Stored, context: &Context) -> Result<Value> {
         self.call(|py, codec| {
-            let arguments = (codec, object_of(py, &stored.value)?, config_at_work(py)?);
+            let key = key_of(py, context)?;
+            let arguments = (codec, object_of(py, &stored.value)?, key, &context.attribute, config_at_work(py)?);
             let decoded = py.import("lodestore.codecs")?.call_method1("_decode", arguments)?;
             Ok(foreign(&decoded))
         })
     }
+}
+
+fn key_of<'py>(py: Python<'py>, context: &Context) -> PyResult<Bound<'py, PyDict>> {
+    let key = PyDict::new(py);
+    for (name, value) in &context.key {
+        key.set_item(name, to_python(py, value)?)?;
+    }
+    Ok(key)
 }
 
 fn object_of<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {

@@ -1,14 +1,14 @@
 //! Columns for Python: as buffers for NumPy, as a stream for Arrow, as objects for dicts.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{RecordBatchIterator, RecordBatchReader};
-use lodestore::{Column, ColumnData, Error, ErrorKind};
+use lodestore::{Column, ColumnData, Error, ErrorKind, Strings};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyList, PyString, PyTuple};
 
-use crate::convert::objects_of;
+use crate::convert::Cells;
 use crate::error::{run, to_py_err};
 use crate::memory::Memory;
 
@@ -19,22 +19,29 @@ const NOT_A_TIME: i64 = i64::MIN;
 const WIDE: usize = 64 << 20;
 
 /// Rows that were fetched, column by column.
-#[pyclass(frozen, module = "lodestore._lodestore")]
-pub(crate) struct Columns(Arc<lodestore::Columns>);
+///
+/// What becomes an array or goes to Arrow is taken out: it is not there a second time.
+#[pyclass(module = "lodestore._lodestore")]
+pub(crate) struct Columns(lodestore::Columns);
 
 impl Columns {
     pub fn new(columns: lodestore::Columns) -> Self {
-        Columns(Arc::new(columns))
+        Columns(columns)
     }
 
-    fn column(&self, index: usize) -> &Column {
-        &self.0.columns()[index]
+    fn cells<'py>(&self, py: Python<'py>) -> Vec<Cells<'_, 'py>> {
+        self.0.columns().iter().map(|column| Cells::new(py, self.0.instance(), column)).collect()
     }
 
-    /// The cells of all columns as Python objects, column by column.
-    fn objects<'py>(&self, py: Python<'py>) -> PyResult<Vec<Vec<Bound<'py, PyAny>>>> {
-        self.0.columns().iter().map(|column| objects_of(py, self.0.instance(), column)).collect()
+    /// A column with all its cells, or the error that it was taken.
+    fn column(&self, py: Python<'_>, index: usize) -> PyResult<&Column> {
+        let column = &self.0.columns()[index];
+        if column.len() == self.0.len() { Ok(column) } else { Err(taken(py)) }
     }
+}
+
+fn taken(py: Python<'_>) -> PyErr {
+    to_py_err(py, Error::new(ErrorKind::Internal, "this column was taken already"))
 }
 
 #[pymethods]
@@ -65,8 +72,8 @@ impl Columns {
     }
 
     /// True if a cell of the column is NULL.
-    fn has_nulls(&self, index: usize) -> bool {
-        self.column(index).null_count() > 0
+    fn has_nulls(&self, py: Python<'_>, index: usize) -> PyResult<bool> {
+        Ok(self.column(py, index)?.null_count() > 0)
     }
 
     /// True if the attribute may be NULL.
@@ -74,15 +81,16 @@ impl Columns {
         self.0.attributes()[index].nullable
     }
 
-    /// The numbers of a column, 64 bits each (bools: 8). NULL is NaN, not-a-time or a zero of no meaning.
-    fn numbers(&self, py: Python<'_>, index: usize) -> PyResult<Memory> {
-        let column = self.column(index);
-        let nulls = column.nulls.as_deref();
-        py.detach(|| match &column.data {
-            ColumnData::Bool(flags) => Ok(Memory::new(flags.clone())),
-            ColumnData::Int(numbers) => Ok(Memory::new(numbers.clone())),
-            ColumnData::Float(numbers) => Ok(Memory::new(filled(numbers.clone(), nulls, f64::NAN))),
-            ColumnData::DateTime(moments) => Ok(Memory::new(filled(moments.clone(), nulls, NOT_A_TIME))),
+    /// Takes the numbers of a column, 64 bits each (bools: 8). NULL is NaN, not-a-time or a zero of no meaning.
+    fn numbers(&mut self, py: Python<'_>, index: usize) -> PyResult<Memory> {
+        self.column(py, index)?;
+        let Column { data, nulls } = self.0.take_column(index);
+        let nulls = nulls.as_deref();
+        py.detach(|| match data {
+            ColumnData::Bool(flags) => Ok(Memory::new(flags)),
+            ColumnData::Int(numbers) => Ok(Memory::new(numbers)),
+            ColumnData::Float(numbers) => Ok(Memory::new(filled(numbers, nulls, f64::NAN))),
+            ColumnData::DateTime(moments) => Ok(Memory::new(filled(moments, nulls, NOT_A_TIME))),
             ColumnData::Date(days) => {
                 let days = days.iter().map(|day| i64::from(*day)).collect();
                 Ok(Memory::new(filled(days, nulls, NOT_A_TIME)))
@@ -93,51 +101,39 @@ impl Columns {
     }
 
     /// One byte a cell, 1 where it is NULL; None if no cell is.
-    fn mask(&self, index: usize) -> Option<Memory> {
-        self.column(index).nulls.as_ref().map(|nulls| Memory::new(nulls.clone()))
+    fn mask(&self, py: Python<'_>, index: usize) -> PyResult<Option<Memory>> {
+        Ok(self.column(py, index)?.nulls.as_ref().map(|nulls| Memory::new(nulls.clone())))
     }
 
     /// Texts as NumPy keeps them, and the width in characters; None if one is much longer than the others.
-    fn unicode(&self, py: Python<'_>, index: usize) -> Option<(Memory, usize)> {
-        let ColumnData::Text(texts) = &self.column(index).data else { return None };
-        py.detach(|| {
-            let ascii = texts.bytes.is_ascii();
-            let length = |bytes: &[u8]| match ascii {
-                true => bytes.len(),
-                false => bytes.iter().filter(|byte| (**byte as i8) >= -0x40).count(),
-            };
-            let width = texts.iter().map(length).max().unwrap_or(0).max(1);
-            let total = width
-                .checked_mul(texts.len())
-                .filter(|total| total * 4 <= WIDE || *total <= texts.bytes.len().saturating_mul(4))?;
-            let mut characters = vec![0u32; total];
-            for (cell, text) in characters.chunks_exact_mut(width).zip(texts.iter()) {
-                if ascii {
-                    cell.iter_mut().zip(text).for_each(|(target, byte)| *target = u32::from(*byte));
-                } else {
-                    let text = String::from_utf8_lossy(text);
-                    cell.iter_mut().zip(text.chars()).for_each(|(target, character)| *target = character.into());
-                }
-            }
-            Some((Memory::new(characters), width))
-        })
+    fn unicode(&self, py: Python<'_>, index: usize) -> PyResult<Option<(Memory, usize)>> {
+        let ColumnData::Text(texts) = &self.column(py, index)?.data else { return Ok(None) };
+        Ok(py.detach(|| characters(texts)))
     }
 
     /// The cells of a column as Python objects.
     fn values<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, objects_of(py, self.0.instance(), self.column(index))?)
+        PyList::new(py, Cells::new(py, self.0.instance(), self.column(py, index)?).objects()?)
+    }
+
+    /// Puts the cells of a column as Python objects into an array of objects.
+    fn fill<'py>(&self, py: Python<'py>, index: usize, array: &Bound<'py, PyAny>) -> PyResult<()> {
+        Cells::new(py, self.0.instance(), self.column(py, index)?).fill(array)
     }
 
     /// All rows as dicts.
     fn dicts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let names: Vec<_> = self.0.names().iter().map(|name| PyString::intern(py, name)).collect();
-        let mut columns: Vec<_> = self.objects(py)?.into_iter().map(Vec::into_iter).collect();
-        let rows = (0..self.0.len()).map(|_| {
-            let dict = PyDict::new(py);
-            for (name, column) in names.iter().zip(&mut columns) {
-                if let Some(object) = column.next() {
-                    dict.set_item(name, object)?;
-                }
+        // A copy has room for all names at once.
+        let template = PyDict::new(py);
+        for name in &names {
+            template.set_item(name, py.None())?;
+        }
+        let mut cells = self.cells(py);
+        let rows = (0..self.0.len()).map(|row| {
+            let dict = template.copy()?;
+            for (name, cells) in names.iter().zip(&mut cells) {
+                dict.set_item(name, cells.object(row)?)?;
             }
             Ok(dict)
         });
@@ -146,18 +142,46 @@ impl Columns {
 
     /// All rows as tuples.
     fn tuples<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let mut columns: Vec<_> = self.objects(py)?.into_iter().map(Vec::into_iter).collect();
-        let rows = (0..self.0.len())
-            .map(|_| PyTuple::new(py, columns.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()));
+        let mut cells = self.cells(py);
+        let rows = (0..self.0.len()).map(|row| {
+            let objects = cells.iter_mut().map(|cells| cells.object(row)).collect::<PyResult<Vec<_>>>()?;
+            PyTuple::new(py, objects)
+        });
         PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)
     }
 
-    /// Some of the columns for whatever reads Arrow.
-    fn arrow(&self, py: Python<'_>, indices: Vec<usize>) -> PyResult<ArrowStream> {
-        let batch = run(py, || self.0.to_record_batch_of(&indices))?;
+    /// Takes some of the columns for whatever reads Arrow. Decoded values stay here too.
+    fn arrow(&mut self, py: Python<'_>, indices: Vec<usize>) -> PyResult<ArrowStream> {
+        for index in &indices {
+            self.column(py, *index)?;
+        }
+        let batch = run(py, || self.0.take_record_batch(&indices))?;
         let schema = batch.schema();
         Ok(ArrowStream::new(RecordBatchIterator::new([Ok(batch)], schema)))
     }
+}
+
+/// Texts as NumPy keeps them: four bytes a character, padded to the width of the longest.
+fn characters(texts: &Strings) -> Option<(Memory, usize)> {
+    let ascii = texts.bytes.is_ascii();
+    let length = |bytes: &[u8]| match ascii {
+        true => bytes.len(),
+        false => bytes.iter().filter(|byte| (**byte as i8) >= -0x40).count(),
+    };
+    let width = texts.iter().map(length).max().unwrap_or(0).max(1);
+    let total = width
+        .checked_mul(texts.len())
+        .filter(|total| total * 4 <= WIDE || *total <= texts.bytes.len().saturating_mul(4))?;
+    let mut characters = vec![0u32; total];
+    for (cell, text) in characters.chunks_exact_mut(width).zip(texts.iter()) {
+        if ascii {
+            cell.iter_mut().zip(text).for_each(|(target, byte)| *target = u32::from(*byte));
+        } else {
+            let text = String::from_utf8_lossy(text);
+            cell.iter_mut().zip(text.chars()).for_each(|(target, character)| *target = character.into());
+        }
+    }
+    Some((Memory::new(characters), width))
 }
 
 fn filled<T: Copy>(mut numbers: Vec<T>, nulls: Option<&[bool]>, missing: T) -> Vec<T> {

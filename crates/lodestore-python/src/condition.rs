@@ -2,7 +2,7 @@
 
 use lodestore::{Condition, Error, ErrorKind, Instance, Row};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::convert::from_python;
 use crate::error::{IntoPyResult, to_py_err};
@@ -28,6 +28,18 @@ pub(crate) fn condition_from_python(described: &Bound<'_, PyAny>, instance: &Ins
         "not" => Condition::Not(Box::new(condition_from_python(&content, instance)?)),
         "all" => Condition::All(parts()?),
         "any" => Condition::Any(parts()?),
+        // Many mappings of the same names: the names, and the values of each as a tuple.
+        "rows" => {
+            let (names, rows): (Vec<String>, Vec<Bound<'_, PyTuple>>) = content.extract()?;
+            let map = |row: &Bound<'_, PyTuple>| {
+                let entry = |(name, value): (&String, Bound<'_, PyAny>)| {
+                    let value = from_python(&value).map_err(|error| error.with("attribute", name))?;
+                    Ok((name.clone(), value))
+                };
+                names.iter().zip(row.iter()).map(entry).collect::<lodestore::Result<_>>().map(Condition::Map)
+            };
+            Condition::Any(rows.iter().map(map).collect::<lodestore::Result<_>>().into_py(py)?)
+        }
         "map" => {
             let row = row_from_python(content.cast::<PyDict>()?).into_py(py)?;
             Condition::Map(row.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect())

@@ -1,6 +1,6 @@
 //! Errors across the border: one function each way.
 
-use lodestore::{Error, ErrorKind};
+use lodestore::{Error, ErrorKind, mask_urls};
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -30,7 +30,7 @@ fn classify(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         errors.call_method1("_classify", (error.kind().code(), error.to_string(), error.hint(), context))?;
     let mut cause = std::error::Error::source(error);
     while let Some(source) = cause {
-        exception.call_method1("add_note", (format!("caused by: {source}"),))?;
+        exception.call_method1("add_note", (mask_urls(&format!("caused by: {source}")),))?;
         cause = source.source();
     }
     Ok(PyErr::from_value(exception))

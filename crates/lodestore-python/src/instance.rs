@@ -5,8 +5,8 @@ use lodestore::{FullTableName, TableName, Tier};
 use pyo3::prelude::*;
 
 use crate::config::Config;
-use crate::error::{IntoPyResult, from_py_err, run, to_py_err};
-use crate::query::Table;
+use crate::error::{IntoPyResult, run, to_py_err};
+use crate::query::{Table, resolve_reference};
 
 /// One project.
 #[pyclass(frozen, module = "lodestore._lodestore")]
@@ -68,38 +68,34 @@ pub(crate) struct Schema(lodestore::Schema);
 
 #[pymethods]
 impl Schema {
+    /// The full name of a class's table, or of a part's.
+    fn table_name(&self, py: Python<'_>, class_name: &str, tier: &str, master: Option<&str>) -> PyResult<String> {
+        let table = match master {
+            Some(master) => FullTableName::parse(master).and_then(|master| master.table.part(class_name)),
+            None => TableName::from_class(class_name, tier_of(tier)),
+        };
+        Ok(format!("{}.{}", self.0.name(), table.into_py(py)?))
+    }
+
     /// Makes the table of a class, or finds it. `resolve` gives the full name of a table that the
-    /// definition refers to, or None; without it nothing is made.
+    /// definition refers to, or None; without it nothing is made, and what is not there is None.
     fn declare(
         &self,
         py: Python<'_>,
+        full_name: &str,
         class_name: &str,
-        tier: &str,
         definition: Option<&str>,
-        master: Option<&Table>,
         resolve: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Table> {
-        let table = match master {
-            Some(master) => master.0.name().table.part(class_name),
-            None => TableName::from_class(class_name, tier_of(tier)),
-        };
-        let table = table.into_py(py)?;
+    ) -> PyResult<Option<Table>> {
+        let table = FullTableName::parse(full_name).into_py(py)?.table;
         let Some(resolve) = resolve else {
-            return run(py, || self.0.existing(&table)).map(Table);
+            return Ok(run(py, || self.0.table(table.as_str()))?.map(Table));
         };
         let Some(definition) = definition else {
             let error = Error::new(ErrorKind::InvalidDefinition, format!("class `{class_name}` has no definition"));
             return Err(to_py_err(py, error.with_hint("give it a class attribute `definition`")));
         };
-        let master = master.map(|master| master.0.name().clone());
-        let resolve = |reference: &lodestore::TableReference| {
-            let found: Option<String> =
-                resolve.call1((&reference.path,)).and_then(|found| found.extract()).map_err(from_py_err)?;
-            match found {
-                Some(name) => FullTableName::parse(&name),
-                None => self.0.resolve(&reference.path, master.as_ref()),
-            }
-        };
+        let resolve = |reference: &lodestore::TableReference| resolve_reference(Some(&self.0), &resolve, reference);
         // The interpreter is held: the definition's names are looked up in Python.
         let declared = self.0.declare_resolving(&table, definition, &resolve).into_py(py)?;
         if !declared.warnings().is_empty() {
@@ -108,11 +104,43 @@ impl Schema {
                 logger.call_method1("warning", (format!("{}: {warning}", declared.name()),))?;
             }
         }
-        Ok(Table(declared))
+        Ok(Some(Table(declared)))
+    }
+
+    fn name(&self) -> &str {
+        self.0.name()
     }
 
     fn tables(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         Ok(run(py, || self.0.tables())?.iter().map(|table| table.as_str().to_owned()).collect())
+    }
+
+    /// Name in the database, class path and tier of each table that a class can have, masters before their parts.
+    fn classes(&self, py: Python<'_>) -> PyResult<Vec<(String, String, &'static str)>> {
+        let mut tables = run(py, || self.0.tables())?;
+        tables.retain(|table| table.class_path().is_some());
+        tables.sort_by_key(|table| table.to_class().matches('.').count());
+        let told = tables
+            .iter()
+            .filter_map(|table| Some((table.as_str().to_owned(), table.class_path()?, table.tier()?.class_name())));
+        Ok(told.collect())
+    }
+
+    /// Python code that makes the schema again.
+    fn code(&self, py: Python<'_>) -> PyResult<String> {
+        run(py, || self.0.python_code())
+    }
+
+    fn lineage(&self, py: Python<'_>) -> PyResult<Vec<(String, String)>> {
+        run(py, || self.0.lineage())
+    }
+
+    fn has_lineage(&self, py: Python<'_>) -> PyResult<bool> {
+        run(py, || self.0.has_lineage())
+    }
+
+    fn rebuild_lineage(&self, py: Python<'_>) -> PyResult<()> {
+        run(py, || self.0.rebuild_lineage())
     }
 
     fn has(&self, py: Python<'_>, name: &str) -> PyResult<bool> {

@@ -36,7 +36,7 @@ mod _lodestore {
     #[pymodule_export]
     use crate::memory::Memory;
     #[pymodule_export]
-    use crate::query::{Query, Table};
+    use crate::query::{Alteration, Query, Table};
     #[pymodule_export]
     use crate::reference::ArrayRef;
     #[pymodule_export]
@@ -49,6 +49,7 @@ mod _lodestore {
 
     use crate::convert::{from_python, to_python};
     use crate::error::{IntoPyResult, run};
+    use crate::memory::to_bytes;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -72,7 +73,7 @@ mod _lodestore {
         let compression = if compress { Compression::Zlib } else { Compression::None };
         let options = PackOptions { compression, ..PackOptions::default() };
         let bytes = run(py, move || pack_opts(&value, options))?;
-        Ok(PyBytes::new(py, &bytes))
+        to_bytes(py, &bytes)
     }
 
     /// Unpacks the bytes of a blob.

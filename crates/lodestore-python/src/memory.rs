@@ -1,9 +1,41 @@
-//! Memory of Rust that Python reads and writes by the buffer protocol.
+//! Bytes between Rust and Python: memory of Rust that Python reads and writes by the buffer protocol, and copies.
 
 use std::ffi::c_int;
+use std::mem::MaybeUninit;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use rayon::prelude::*;
+
+/// From so many bytes on, all cores copy: most of a copy is the first touch of fresh memory.
+const LARGE: usize = 4 << 20;
+
+/// A copy of some bytes for Python.
+pub(crate) fn to_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    if bytes.len() < LARGE {
+        return Ok(PyBytes::new(py, bytes));
+    }
+    // `PyBytes::new_with` would write zeros first.
+    // SAFETY: it gives bytes of this length, or NULL and an exception if there is no memory.
+    let object = unsafe {
+        let object = ffi::PyBytes_FromStringAndSize(std::ptr::null(), bytes.len() as ffi::Py_ssize_t);
+        Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked::<PyBytes>()
+    };
+    // SAFETY: nobody else knows the object yet, and it has room for as many bytes.
+    let target = unsafe {
+        let start = ffi::PyBytes_AsString(object.as_ptr()).cast::<MaybeUninit<u8>>();
+        std::slice::from_raw_parts_mut(start, bytes.len())
+    };
+    // Without the interpreter, for which the threads that are to help may be waiting.
+    py.detach(|| {
+        target.par_chunks_mut(LARGE).zip(bytes.par_chunks(LARGE)).for_each(|(target, source)| {
+            // SAFETY: both are of the same length, and one of them is nobody else's.
+            unsafe { target.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(source.as_ptr(), source.len()) }
+        });
+    });
+    Ok(object)
+}
 
 /// Numbers that Rust made and NumPy looks at: `numpy.frombuffer(memory, dtype)` copies nothing.
 #[pyclass(frozen, module = "lodestore._lodestore")]

@@ -1,9 +1,10 @@
 //! Queries and tables for Python.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::PoisonError;
 
-use lodestore::{Duplicates, FetchOptions, InsertOptions, Invalid, OnError, PreviewOptions, Row};
+use lodestore::{Duplicates, FetchOptions, FullTableName, InsertOptions, Invalid, OnError, PreviewOptions, Row};
 use lodestore::{Error, ErrorKind, Value};
 use lodestore::{JoinKind, JoinOptions, Matching, Projection, Top, Universal, Unmatched};
 use pyo3::prelude::*;
@@ -124,22 +125,42 @@ impl Query {
     }
 
     /// All rows as columns.
-    #[pyo3(signature = (on_error="raise", squeeze=false, at_most=None))]
-    fn columns(&self, py: Python<'_>, on_error: &str, squeeze: bool, at_most: Option<usize>) -> PyResult<Columns> {
-        let options = FetchOptions { at_most, on_error: on_error_from_python(on_error).into_py(py)?, squeeze };
+    #[pyo3(signature = (on_error="raise", squeeze=false, download_path=None))]
+    fn columns(
+        &self,
+        py: Python<'_>,
+        on_error: &str,
+        squeeze: bool,
+        download_path: Option<PathBuf>,
+    ) -> PyResult<Columns> {
+        let options = options(on_error, squeeze, download_path).into_py(py)?;
         run(py, || self.0.fetch_columns_opts(&options)).map(Columns::new)
     }
 
     /// The rows in batches of columns.
-    #[pyo3(signature = (batch_rows, on_error="raise", squeeze=false))]
-    fn stream(&self, py: Python<'_>, batch_rows: usize, on_error: &str, squeeze: bool) -> PyResult<Stream> {
-        let options = FetchOptions { at_most: None, on_error: on_error_from_python(on_error).into_py(py)?, squeeze };
+    #[pyo3(signature = (batch_rows, on_error="raise", squeeze=false, download_path=None))]
+    fn stream(
+        &self,
+        py: Python<'_>,
+        batch_rows: usize,
+        on_error: &str,
+        squeeze: bool,
+        download_path: Option<PathBuf>,
+    ) -> PyResult<Stream> {
+        let options = options(on_error, squeeze, download_path).into_py(py)?;
         run(py, || self.0.stream_opts(batch_rows, &options)).map(Stream::new)
     }
 
-    #[pyo3(signature = (squeeze=false))]
-    fn fetch1<'py>(&self, py: Python<'py>, squeeze: bool) -> PyResult<Bound<'py, PyDict>> {
-        let row = run(py, || self.0.fetch1_opts(&FetchOptions { squeeze, ..FetchOptions::default() }))?;
+    #[pyo3(signature = (on_error="raise", squeeze=false, download_path=None))]
+    fn fetch1<'py>(
+        &self,
+        py: Python<'py>,
+        on_error: &str,
+        squeeze: bool,
+        download_path: Option<PathBuf>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let options = options(on_error, squeeze, download_path).into_py(py)?;
+        let row = run(py, || self.0.fetch1_opts(&options))?;
         let names: Vec<_> = row.names().iter().map(|name| PyString::intern(py, name)).collect();
         self.dict(py, &names, &row)
     }
@@ -180,6 +201,24 @@ impl Table {
 
     fn query(&self) -> Query {
         Query((*self.0).clone())
+    }
+
+    /// The table as it is now; None if it is as it was.
+    fn renewed(&self, py: Python<'_>) -> PyResult<Option<Table>> {
+        Ok(run(py, || self.0.renewed())?.map(Table))
+    }
+
+    /// What would change if the table had this definition; `resolve` as in `Schema.declare`.
+    fn alteration(&self, py: Python<'_>, definition: &str, resolve: &Bound<'_, PyAny>) -> PyResult<Alteration> {
+        let schema = run(py, || self.0.instance().existing_schema(self.0.name().schema.as_str()))?;
+        // The interpreter is held: the definition's names are looked up in Python.
+        let resolve = |reference: &lodestore::TableReference| resolve_reference(schema.as_ref(), resolve, reference);
+        self.0.alteration_resolving(definition, &resolve).into_py(py).map(Alteration)
+    }
+
+    /// Carries it out, and gives the table as it is then.
+    fn alter(&self, py: Python<'_>, alteration: &Alteration) -> PyResult<Table> {
+        run(py, || self.0.alter(&alteration.0)).map(Table)
     }
 
     /// Inserts the rows of a source; gives how many went in. `progress` is called now and then with how many are done.
@@ -234,6 +273,30 @@ impl Table {
         Ok((found.rows_checked, found.errors.into_iter().map(told).collect()))
     }
 
+    /// The foreign keys of this table: of each the parent's name, pairs of columns, and what else there is to know.
+    fn parents(&self, py: Python<'_>) -> PyResult<Vec<Link>> {
+        let links = run(py, || self.0.parents())?;
+        Ok(links.into_iter().map(|link| self.link(&link, &link.dependency.key.parent)).collect())
+    }
+
+    /// The foreign keys that refer to this table.
+    fn children(&self, py: Python<'_>) -> PyResult<Vec<Link>> {
+        let links = run(py, || self.0.children())?;
+        Ok(links.into_iter().map(|link| self.link(&link, &link.dependency.child)).collect())
+    }
+
+    fn ancestors(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        run(py, || self.0.ancestors()).map(|tables| self.quoted(&tables))
+    }
+
+    fn descendants(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        run(py, || self.0.descendants()).map(|tables| self.quoted(&tables))
+    }
+
+    fn parts(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        run(py, || self.0.parts()).map(|tables| self.quoted(&tables))
+    }
+
     fn key_source(&self, py: Python<'_>) -> PyResult<Query> {
         run(py, || self.0.key_source()).map(Query)
     }
@@ -281,6 +344,54 @@ fn duplicates_from_python(word: &str) -> Duplicates {
     }
 }
 
+/// A table's quoted name, pairs of the child's and the parent's column, whether one is renamed, whether all belong to
+/// the child's key, and whether a row may have many children.
+type Link = (String, Vec<(String, String)>, bool, bool, bool);
+
+impl Table {
+    fn link(&self, link: &lodestore::Link, other: &FullTableName) -> Link {
+        let key = &link.dependency.key;
+        let columns = key.columns.iter().cloned().zip(key.parent_columns.iter().cloned()).collect();
+        (self.0.instance().quoted_name(other), columns, link.is_renamed(), link.primary, link.multi)
+    }
+
+    fn quoted(&self, tables: &[FullTableName]) -> Vec<String> {
+        tables.iter().map(|table| self.0.instance().quoted_name(table)).collect()
+    }
+}
+
+/// What would change in a table.
+#[pyclass(frozen, module = "lodestore._lodestore")]
+pub(crate) struct Alteration(lodestore::Alteration);
+
+#[pymethods]
+impl Alteration {
+    /// True if nothing would change.
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn __str__(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// The full name of the table that a definition refers to: Python's `resolve` is asked first.
+pub(crate) fn resolve_reference(
+    schema: Option<&lodestore::Schema>,
+    resolve: &Bound<'_, PyAny>,
+    reference: &lodestore::TableReference,
+) -> lodestore::Result<FullTableName> {
+    let found: Option<String> =
+        resolve.call1((&reference.path,)).and_then(|found| found.extract()).map_err(from_py_err)?;
+    match (found, schema) {
+        (Some(name), _) => FullTableName::parse(&name),
+        // `master` is among the names that Python looks up.
+        (None, Some(schema)) => schema.resolve(&reference.path, None),
+        (None, None) => Err(Error::new(ErrorKind::MissingTable, "the schema is not there any more")),
+    }
+}
+
 /// The Python object of a value that a query of `instance` gave.
 pub(crate) fn object_of<'py>(
     py: Python<'py>,
@@ -293,8 +404,8 @@ pub(crate) fn object_of<'py>(
     }
 }
 
-fn on_error_from_python(word: &str) -> lodestore::Result<OnError> {
-    Ok(match word {
+fn options(on_error: &str, squeeze: bool, download_path: Option<PathBuf>) -> lodestore::Result<FetchOptions> {
+    let on_error = match on_error {
         "raise" => OnError::Raise,
         "skip" => OnError::Skip,
         "none" => OnError::Null,
@@ -302,7 +413,8 @@ fn on_error_from_python(word: &str) -> lodestore::Result<OnError> {
             return Err(Error::new(ErrorKind::InvalidRequest, format!("`on_error` cannot be {other:?}"))
                 .with_hint("it is \"raise\", \"skip\" or \"none\""));
         }
-    })
+    };
+    Ok(FetchOptions { at_most: None, on_error, squeeze, download_path })
 }
 
 fn matching(semantic_check: bool) -> Matching {

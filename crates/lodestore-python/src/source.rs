@@ -320,8 +320,9 @@ fn column_of(
         }
         return Ok(column.unwrap_or_else(|| Column::new(kind)));
     }
-    let is_array = cells.hasattr("dtype").unwrap_or(false) && !reader.of_python;
-    let converted = if is_array { from_python(cells)? } else { lodestore::Value::Null };
+    let holds_objects = || -> PyResult<bool> { cells.getattr("dtype")?.getattr("hasobject")?.extract() };
+    let is_plain = !reader.of_python && holds_objects().is_ok_and(|holds| !holds);
+    let converted = if is_plain { from_python(cells)? } else { lodestore::Value::Null };
     if let Some(mut column) = converted.as_array().and_then(Column::from_array) {
         if let Some(missing) = missing {
             column.set_nulls(&missing);

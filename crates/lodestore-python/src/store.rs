@@ -13,6 +13,7 @@ use crate::codec::at_work_or;
 use crate::convert::json_to_python;
 use crate::error::{IntoPyResult, run};
 use crate::instance::Instance;
+use crate::memory::to_bytes;
 
 /// A store of a project.
 #[pyclass(frozen, module = "lodestore._lodestore")]
@@ -57,7 +58,7 @@ impl StoreHandle {
 
     fn get<'py>(&self, py: Python<'py>, path: &str) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let found = run(py, || self.store.get(&StorePath::new(path)?))?;
-        Ok(found.map(|bytes| PyBytes::new(py, &bytes)))
+        found.map(|bytes| to_bytes(py, &bytes)).transpose()
     }
 
     fn get_range<'py>(
@@ -69,7 +70,7 @@ impl StoreHandle {
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let range = start..end;
         let found = run(py, || self.store.get_ranges(&StorePath::new(path)?, std::slice::from_ref(&range)))?;
-        Ok(found.and_then(|mut parts| parts.pop()).map(|bytes| PyBytes::new(py, &bytes)))
+        found.and_then(|mut parts| parts.pop()).map(|bytes| to_bytes(py, &bytes)).transpose()
     }
 
     /// Writes an object in one step, over one that is there.
@@ -167,7 +168,7 @@ impl ObjectHandle {
     }
 
     fn read<'py>(&self, py: Python<'py>, inner: Option<&str>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &run(py, || self.0.read(inner))?))
+        to_bytes(py, &run(py, || self.0.read(inner))?)
     }
 
     fn read_range<'py>(
@@ -177,7 +178,7 @@ impl ObjectHandle {
         start: u64,
         end: u64,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &run(py, || self.0.read_range(inner, start..end))?))
+        to_bytes(py, &run(py, || self.0.read_range(inner, start..end))?)
     }
 
     fn size_of(&self, py: Python<'_>, inner: Option<&str>) -> PyResult<Option<u64>> {

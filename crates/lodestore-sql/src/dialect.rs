@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-use lodestore_types::{CoreType, FullTableName, Result, SchemaName, Value};
+use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Value};
 
-use crate::{Attribute, Declaration, ForeignKey, Heading};
+use crate::{AlterScript, Alteration, Attribute, Declaration, ForeignKey, Heading, Lineage};
 
 /// One statement with the values bound to its placeholders, in order.
 ///
@@ -60,8 +60,29 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         text_literal(text)
     }
 
+    /// An operator that this database spells otherwise, such as `regexp`, or its negation. `None` if it stands as
+    /// written.
+    fn operator(&self, _word: &str, _negated: bool) -> Option<&'static str> {
+        None
+    }
+
     /// A function that this database calls otherwise. `None` if it stands as written.
     fn call(&self, _function: &str, _arguments: &[String]) -> Option<String> {
+        None
+    }
+
+    /// What stands behind a term of an order. Rows without a value come first, or last if it is descending, on every
+    /// database.
+    fn direction(&self, descending: bool, _nullable: bool) -> &'static str {
+        if descending { " DESC" } else { "" }
+    }
+
+    /// How to say `sum`, `avg`, `min` or `max` of an attribute (`argument` is it, quoted, perhaps behind DISTINCT) whose
+    /// type this database does not compute with as it should. `None` if the function stands as written.
+    ///
+    /// A sum of `decimal(p,s)` is a `decimal(65,s)`, a mean a `decimal(65,s+4)` ([`MEAN_DIGITS`](lodestore_types::MEAN_DIGITS)),
+    /// rounded away from zero; both are exact.
+    fn aggregate(&self, _function: &str, _argument: &str, _core: &CoreType) -> Option<String> {
         None
     }
 
@@ -76,11 +97,21 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// The value at a path inside a JSON column: of the type that the path asks for, else in the given form.
     fn json_path(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String;
 
+    /// A query for all values at a path with wildcards, in the given form and without NULLs: one column. `json_path` gives
+    /// them as one JSON array, NULL if there is none.
+    ///
+    /// # Errors
+    /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported).
+    fn json_values(&self, _column: &str, path: &JsonPath<'_>, _form: JsonForm) -> Result<String> {
+        let message = format!("{} cannot look for `{}.{}`", self.name(), path.attribute, path.path);
+        Err(Error::new(ErrorKind::Unsupported, message).with_hint("name a path without wildcards"))
+    }
+
     /// The most parameters that one statement may have.
     fn max_parameters(&self) -> usize;
 
-    /// Brings a value that [`CoreType::check`] made to the form in which it is bound: for SQLite, one of NULL,
-    /// integer, float, text and bytes.
+    /// Brings a value that [`CoreType::check`] made to the form in which it is bound: one of the classes that
+    /// the database itself has. For SQLite those are NULL, integer, float, text and bytes.
     ///
     /// # Errors
     /// [`InvalidType`](lodestore_types::ErrorKind::InvalidType) if the value was not checked against the type.
@@ -110,10 +141,27 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// [`InvalidType`](lodestore_types::ErrorKind::InvalidType) if the database has nothing to compare it with.
     fn encode_free(&self, value: Value) -> Result<Value>;
 
+    /// What stands behind the placeholder of a value that is compared with something computed, so that the database
+    /// knows what it is: a cast, or nothing.
+    fn free_cast(&self, _value: &Value) -> &'static str {
+        ""
+    }
+
     /// A query for these rows of encoded values, with `?` for each of its parameters and nowhere else: for more rows
     /// than parameters are allowed. `None` if they can only be written out.
-    fn rows(&self, _width: usize, _rows: &[Row]) -> Option<Statement> {
+    fn rows(&self, _columns: &[CoreType], _rows: &[Row]) -> Option<Statement> {
         None
+    }
+
+    /// True if rows that are written out stand behind IN as a list, `(a, b) IN ((1, 2), (3, 4))`; false if they stand
+    /// there as a query, `(a, b) IN (VALUES (1, 2), (3, 4))`.
+    fn lists_rows(&self) -> bool {
+        true
+    }
+
+    /// True if a `DELETE` may ask, in its conditions, the table from which it deletes.
+    fn deletes_what_it_reads(&self) -> bool {
+        true
     }
 
     /// What makes a fresh database usable, and does nothing to one that is.
@@ -128,6 +176,17 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// One row if the schema exists, else none.
     fn schema_exists(&self, schema: &SchemaName) -> Statement;
 
+    /// The version of the layout of a schema's hidden tables, one row; none if the schema does not record it. `None` if
+    /// the dialect keeps to a layout that other programs share.
+    fn schema_format(&self, _schema: &SchemaName) -> Option<Statement> {
+        None
+    }
+
+    /// The newest of these versions that this dialect knows.
+    fn format_version(&self) -> i64 {
+        1
+    }
+
     /// The names of all schemas, one a row.
     fn list_schemas(&self) -> Statement;
 
@@ -140,6 +199,33 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported) if the dialect cannot hold it.
     fn declare(&self, declaration: &Declaration) -> Result<Vec<Statement>>;
 
+    /// Carries out an alteration that is not empty. The values that must change were looked at before: they fit.
+    ///
+    /// # Errors
+    /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported) for a change that the dialect cannot make.
+    fn alter(&self, alteration: &Alteration) -> Result<AlterScript> {
+        let message = format!("this version cannot alter tables of `{}` yet", self.name());
+        Err(Error::new(ErrorKind::Unsupported, message).with("table", &alteration.table))
+    }
+
+    /// True if an attribute can get another place among those that are there. Where it cannot, a definition whose
+    /// attributes stand in another order is no change.
+    fn can_reorder(&self) -> bool {
+        true
+    }
+
+    /// A query whose single value differs once any program has changed a table. `None` if there is nothing so cheap to
+    /// ask: then headings that were read before are believed.
+    fn catalog_version(&self) -> Option<Statement> {
+        None
+    }
+
+    /// What a declaration that failed leaves behind, where a database ends the transaction at each `CREATE`. To be run
+    /// after such a failure.
+    fn undo_declare(&self, _table: &FullTableName) -> Vec<Statement> {
+        Vec::new()
+    }
+
     /// Drops a table with its comments and lineage. To be run in one transaction.
     fn drop_table(&self, table: &FullTableName) -> Vec<Statement>;
 
@@ -147,7 +233,8 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     fn table_exists(&self, table: &FullTableName) -> Statement;
 
     /// The queries whose results [`Dialect::read_heading`] needs, in order. If the first yields no row, the table
-    /// does not exist and the others are not to be run.
+    /// does not exist and the others are not to be run. One of the others that fails because a table is missing (the
+    /// schema was made by another program) counts as without rows.
     fn heading_queries(&self, table: &FullTableName) -> Vec<Statement>;
 
     /// Builds the heading of a table from what the database says. `None` if the table does not exist.
@@ -173,6 +260,15 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// [`Corrupt`](lodestore_types::ErrorKind::Corrupt) if the rows are not what the query gives.
     fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>>;
 
+    /// One row if the schema records the origins of attributes, else none.
+    fn lineage_exists(&self, schema: &SchemaName) -> Statement;
+
+    /// The recorded origins of a schema's attributes: table (without schema), attribute, origin.
+    fn lineage(&self, schema: &SchemaName) -> Statement;
+
+    /// Replaces all that [`Dialect::lineage`] tells; makes the place for it if need be. To be run in one transaction.
+    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement>;
+
     /// The text of an insert of `rows` rows: parameters row by row, each in the order of `columns`.
     ///
     /// # Errors
@@ -194,6 +290,15 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
+    /// The text by which [many rows](Conflict::Error) are sent at once, if there is a faster way than `INSERT`: for
+    /// `Connection::insert_rows` of `lodestore-db`.
+    ///
+    /// # Errors
+    /// As [`Dialect::insert`].
+    fn bulk_insert(&self, _heading: &Heading, _columns: &[&str]) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// The table that a message of the database names.
     fn table_from_text(&self, text: &str) -> Option<FullTableName>;
 }
@@ -203,7 +308,7 @@ pub trait Dialect: fmt::Debug + Send + Sync {
 pub struct JsonPath<'a> {
     /// The attribute.
     pub attribute: &'a str,
-    /// The path below it, such as `a.b[0]`.
+    /// The path below it, such as `a.b[0]`. `*` stands for every member, `[*]` for every element.
     pub path: &'a str,
     /// The SQL type that the value is taken as.
     pub as_type: Option<&'a str>,
@@ -231,8 +336,18 @@ impl<'a> JsonPath<'a> {
             && attribute.chars().all(word)
             && !path.is_empty()
             && path.chars().all(|c| word(c) || ".*[]".contains(c))
+            // A star is a whole step.
+            && path.replace("[*]", "").split('.').all(|step| {
+                let (name, places) = step.split_once('[').unwrap_or((step, ""));
+                (name == "*" || !name.contains('*')) && !places.contains('*')
+            })
             && as_type.is_none_or(|text| !text.is_empty() && text.chars().all(|c| word(c) || "(), ".contains(c)));
         sound.then_some(JsonPath { attribute, path, as_type })
+    }
+
+    /// True if it may lead to several values.
+    pub fn has_wildcard(&self) -> bool {
+        self.path.contains('*')
     }
 }
 
@@ -249,6 +364,10 @@ mod tests {
     fn json_paths_are_told_from_other_texts() {
         let path = JsonPath::parse("meta.a.b[0]:decimal(10, 2)").unwrap();
         assert_eq!((path.attribute, path.path, path.as_type), ("meta", "a.b[0]", Some("decimal(10, 2)")));
+        assert!(JsonPath::parse("meta.a[*].*.b:int").unwrap().has_wildcard() && !path.has_wildcard());
+        for text in ["meta.a*", "meta.**", "meta.a[*", "meta.a[1*]"] {
+            assert_eq!(JsonPath::parse(text), None, "{text}");
+        }
         for text in ["meta", "meta:int", "meta.", ".a", "f(a.b)", "a.b + 1", "a.b'", "a.b:x'"] {
             assert_eq!(JsonPath::parse(text), None, "{text}");
         }

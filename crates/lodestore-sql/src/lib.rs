@@ -5,15 +5,16 @@
 //! ```text
 //! definition text -> Definition -> Declaration -> DDL          definition, declaration, dialect
 //!                                                  |
-//!                      rows of the catalog  <-- database       dialect, sqlite
+//!                      rows of the catalog  <-- database       dialect; sqlite, postgres, mysql
 //!                              |
 //!                           Heading -> Expression -> SELECT    heading, expression, dialect
 //! ```
 //!
 //! - [`definition`]: what a user writes, parsed into [`Definition`];
 //! - [`declaration`]: a definition resolved against its parents and types, ready to become a table;
+//! - [`alteration`]: what changes when a table gets another definition;
 //! - [`heading`]: what is known of the attributes of a table or a query, always read back from the database;
-//! - [`dialect`]: the contract of a database's way to say things; [`sqlite`] is one;
+//! - [`dialect`]: the contract of a database's way to say things, kept by [`sqlite`], [`postgres`] and [`mysql`];
 //! - [`expression`]: queries as immutable trees, rendered to one `SELECT`.
 //!
 //! ```
@@ -32,17 +33,25 @@
 //! # Ok::<(), lodestore_types::Error>(())
 //! ```
 
+pub mod alteration;
 pub mod declaration;
 pub mod definition;
 pub mod dialect;
 pub mod expression;
+#[cfg(test)]
+mod golden;
 pub mod heading;
+pub mod mysql;
 mod native;
+pub mod postgres;
 pub mod sqlite;
 
+pub use alteration::{AlterScript, Alteration, Change};
 pub use declaration::{Declaration, DeclareOptions, ForeignKey, Index, Resolver, declare};
 pub use definition::Definition;
 pub use dialect::{Conflict, Dependency, Dialect, Row, Statement};
 pub use expression::{Condition, Expression, JoinKind, JoinOptions, Matching, Projection, Top, Universal, Unmatched};
 pub use heading::{Attribute, AttributeType, DefaultValue, Heading, Lineage};
+pub use mysql::Mysql;
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;

@@ -7,11 +7,36 @@ use lodestore_sql::sqlite::compare_decimals;
 use lodestore_sql::{
     Conflict, Declaration, DeclareOptions, Dialect, Heading, Resolver, Row, Sqlite, Statement, declare,
 };
-use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, Value};
+use lodestore_types::{CoreType, DecimalSum, Error, ErrorKind, FullTableName, Result, SchemaName, Value};
+use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::{Value as Sql, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
 pub struct Database(Connection);
+
+/// `decimal_sum`, the one aggregate of a connection that these tests need.
+struct Sum;
+
+impl Aggregate<Option<DecimalSum>, Option<String>> for Sum {
+    fn init(&self, _context: &mut Context<'_>) -> rusqlite::Result<Option<DecimalSum>> {
+        Ok(None)
+    }
+
+    fn step(&self, context: &mut Context<'_>, sum: &mut Option<DecimalSum>) -> rusqlite::Result<()> {
+        if let Some(number) = context.get::<Option<String>>(0)? {
+            sum.get_or_insert_default().add(&number).unwrap();
+        }
+        Ok(())
+    }
+
+    fn finalize(
+        &self,
+        _context: &mut Context<'_>,
+        sum: Option<Option<DecimalSum>>,
+    ) -> rusqlite::Result<Option<String>> {
+        Ok(sum.flatten().map(|sum| sum.total()))
+    }
+}
 
 fn to_sql(value: &Value) -> Sql {
     match value {
@@ -46,6 +71,7 @@ impl Database {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("PRAGMA foreign_keys = ON").unwrap();
         connection.create_collation("decimal", compare_decimals).unwrap();
+        connection.create_aggregate_function("decimal_sum", 1, FunctionFlags::SQLITE_UTF8, Sum).unwrap();
         connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DQS_DML, false).unwrap();
         let database = Database(connection);
         for statement in Sqlite.create_schema(&SchemaName::new(schema).unwrap()) {

@@ -6,4 +6,5 @@ mod golden;
 mod model;
 mod property;
 mod python;
+mod side_by_side;
 mod world;

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::mask_urls;
+
 /// The result of everything in Lodestore that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -102,22 +104,24 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of `kind` that says `message`: lower case, no full stop, names in backticks.
+    /// An error of `kind` that says `message`: lower case, no full stop, names in backticks. Passwords inside URLs are
+    /// masked, here and in whatever else is told.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), context: Vec::new(), hint: None, source: None }))
+        let message = mask_urls(&message.into()).into_owned();
+        Error(Box::new(Inner { kind, message, context: Vec::new(), hint: None, source: None }))
     }
 
     /// Tells where it happened. A key that was told already (nearer to the event) stays as it is.
     pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
         if !self.0.context.iter().any(|(known, _)| *known == key) {
-            self.0.context.push((key, value.to_string()));
+            self.0.context.push((key, mask_urls(&value.to_string()).into_owned()));
         }
         self
     }
 
     /// Tells what to try. The first hint stays: it is nearest to the event.
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint.get_or_insert_with(|| hint.into());
+        self.0.hint.get_or_insert_with(|| mask_urls(&hint.into()).into_owned());
         self
     }
 
@@ -161,7 +165,7 @@ impl Error {
         }
         let mut cause = self.source();
         while let Some(error) = cause {
-            text.push_str(&format!("\ncaused by: {error}"));
+            text.push_str(&mask_urls(&format!("\ncaused by: {error}")));
             cause = error.source();
         }
         text
@@ -212,6 +216,17 @@ mod tests {
             error.report(),
             "cannot write (store `main`, path `_hash/lab/x`)\nhint: free some space\ncaused by: disk full"
         );
+    }
+
+    #[test]
+    fn passwords_in_urls_are_not_told() {
+        let url = "https://ann:s3cret@host";
+        let error = Error::new(ErrorKind::Storage, format!("cannot reach {url}"))
+            .with("endpoint", url)
+            .with_hint(format!("try {url}"))
+            .with_source(std::io::Error::other(format!("{url} is not there")));
+        assert!(!format!("{error} {error:?} {}", error.report()).contains("s3cret"));
+        assert_eq!(error.report().matches(crate::MASK).count(), 4);
     }
 
     #[test]

@@ -184,6 +184,26 @@ impl TableName {
             .then(|| self.0.rsplit_once("__").map(|(master, _)| TableName(master.to_owned())))?
     }
 
+    /// The master of masters: the table in whose class this one stands, or itself.
+    pub fn root(&self) -> TableName {
+        let mut root = self.clone();
+        while let Some(master) = root.master() {
+            root = master;
+        }
+        root
+    }
+
+    /// The class whose table this is, such as `Session` or `Session.Trial`; `None` if no class gets this name.
+    pub fn class_path(&self) -> Option<String> {
+        let path = self.to_class();
+        let mut steps = path.split('.');
+        let mut name = TableName::from_class(steps.next()?, self.root().tier()?).ok()?;
+        for step in steps {
+            name = name.part(step).ok()?;
+        }
+        (name == *self).then_some(path)
+    }
+
     /// The class name, as far as the table name tells: `__session_trial` gives `SessionTrial`,
     /// the part `session__trial` gives `Session.Trial`.
     pub fn to_class(&self) -> String {
@@ -333,6 +353,10 @@ mod tests {
         assert_eq!(class("__comp_x"), "CompX");
         assert_eq!(class("a_1b"), "A_1b");
         assert_eq!(TableName::existing("~lineage").unwrap().tier(), None);
+        let path = |name: &str| TableName::existing(name).unwrap().class_path();
+        assert_eq!(path("__session_trial__e_m_g").as_deref(), Some("SessionTrial.EMG"));
+        assert_eq!(path("a_1"), None);
+        assert_eq!(path("Odd"), None);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use arrow_array::{
     Int64Array, LargeBinaryArray, LargeStringArray, ListArray, NullArray, RecordBatch, RecordBatchOptions, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer};
 use arrow_data::ArrayData;
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use lodestore_db::{Column, ColumnData, Strings};
@@ -36,24 +36,51 @@ impl Columns {
     /// # Errors
     /// `Unsupported` for decoded objects that Arrow has no type for.
     pub fn to_record_batch(&self) -> Result<RecordBatch> {
-        self.to_record_batch_of(&(0..self.columns().len()).collect::<Vec<_>>())
+        self.clone().into_record_batch()
     }
 
-    /// Some of these columns as one record batch.
+    /// Like [`Columns::to_record_batch`], without a copy of what Arrow keeps as we do.
     ///
     /// # Errors
     /// As [`Columns::to_record_batch`].
-    pub fn to_record_batch_of(&self, indices: &[usize]) -> Result<RecordBatch> {
+    pub fn into_record_batch(mut self) -> Result<RecordBatch> {
+        self.take_record_batch(&(0..self.columns().len()).collect::<Vec<_>>())
+    }
+
+    /// Some of these columns as one record batch. They are taken out, except those of decoded values.
+    ///
+    /// # Errors
+    /// As [`Columns::to_record_batch`].
+    pub fn take_record_batch(&mut self, indices: &[usize]) -> Result<RecordBatch> {
         let (mut fields, mut arrays) = (Vec::new(), Vec::new());
         for index in indices {
-            let attribute = &self.attributes()[*index];
-            let array = array_of(&self.columns()[*index], attribute)
-                .map_err(|error| error.with("attribute", &attribute.name))?;
+            let array = match &self.columns[*index].data {
+                ColumnData::Values(values) if values.iter().all(Value::is_null) => Ok(self.null_array(*index)),
+                ColumnData::Values(values) => value_array(values),
+                _ => {
+                    let column = self.columns[*index].take_all();
+                    array_of(column, &self.attributes[*index])
+                }
+            };
+            let attribute = &self.attributes[*index];
+            let array = array.map_err(|error| error.with("attribute", &attribute.name))?;
             fields.push(field_of(attribute, array.data_type().clone()));
             arrays.push(array);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(self.len()));
         RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(from_arrow)
+    }
+}
+
+impl Columns {
+    /// NULL and nothing else, in the type that other values of the attribute would have, where that is certain.
+    fn null_array(&self, index: usize) -> ArrayRef {
+        let attribute = &self.attributes[index];
+        let is_document = attribute.kind.codec.is_none() && attribute.stored_as() == Some(&CoreType::Json);
+        match is_document || self.instance.refers(attribute) {
+            true => Arc::new(StringArray::new_null(self.len())),
+            false => Arc::new(NullArray::new(self.len())),
+        }
     }
 }
 
@@ -67,8 +94,8 @@ pub struct RecordBatches {
 impl Stream {
     /// The batches as Arrow record batches.
     ///
-    /// Where a computed column has a type that only the database knows, all rows are gathered first: Arrow wants to be told
-    /// the type before the first row.
+    /// Where a computed column has a type that only the database knows, or the first batch holds nothing but NULL of what a
+    /// codec decodes, all rows are gathered first: Arrow wants to be told the type before the first row.
     ///
     /// # Errors
     /// As [`crate::Query::fetch`] and [`Columns::to_record_batch`].
@@ -80,7 +107,33 @@ impl Stream {
                 None => (self.empty(), None),
             },
         };
-        let first = first.to_record_batch()?;
+        match rest {
+            Some(rest) if first.has_unknown_types() => {
+                let mut all = first;
+                all.append(rest.gather()?);
+                RecordBatches::begin(all, None)
+            }
+            rest => RecordBatches::begin(first, rest),
+        }
+    }
+}
+
+impl Columns {
+    /// True if Arrow cannot be told yet what a column will hold.
+    fn has_unknown_types(&self) -> bool {
+        let unknown = |(index, column): (usize, &Column)| match &column.data {
+            ColumnData::Values(values) => {
+                values.iter().all(Value::is_null) && *self.null_array(index).data_type() == DataType::Null
+            }
+            _ => false,
+        };
+        self.columns.iter().enumerate().any(unknown)
+    }
+}
+
+impl RecordBatches {
+    fn begin(first: Columns, rest: Option<Stream>) -> Result<Self> {
+        let first = first.into_record_batch()?;
         Ok(RecordBatches { schema: first.schema(), first: Some(first), rest })
     }
 }
@@ -93,7 +146,7 @@ impl Iterator for RecordBatches {
             return Some(Ok(first));
         }
         let batch = self.rest.as_mut()?.next()?;
-        let batch = batch.and_then(|columns| columns.to_record_batch());
+        let batch = batch.and_then(Columns::into_record_batch);
         Some(match batch {
             Ok(batch) if batch.schema() == self.schema => Ok(batch),
             Ok(_) => Err(ArrowError::SchemaError("later rows hold values of another type".into())),
@@ -119,22 +172,34 @@ fn field_of(attribute: &Attribute, data_type: DataType) -> Field {
     }
 }
 
-fn array_of(column: &Column, attribute: &Attribute) -> Result<ArrayRef> {
-    let nulls = column.nulls.as_ref().map(|nulls| nulls.iter().map(|null| !null).collect::<NullBuffer>());
-    Ok(match &column.data {
-        ColumnData::Bool(flags) => Arc::new(BooleanArray::new(flags.iter().copied().collect(), nulls)),
-        ColumnData::Int(numbers) => Arc::new(Int64Array::new(numbers.clone().into(), nulls)),
-        ColumnData::Float(numbers) => Arc::new(Float64Array::new(numbers.clone().into(), nulls)),
-        ColumnData::Date(days) => Arc::new(Date32Array::new(days.clone().into(), nulls)),
-        ColumnData::DateTime(moments) => Arc::new(TimestampMicrosecondArray::new(moments.clone().into(), nulls)),
-        ColumnData::Text(texts) => text_array(texts, nulls)?,
-        ColumnData::Bytes(all) => bytes_array(all, nulls)?,
+fn array_of(column: Column, attribute: &Attribute) -> Result<ArrayRef> {
+    let nulls = column.nulls.map(|nulls| nulls.iter().map(|null| !null).collect::<NullBuffer>());
+    Ok(match column.data {
+        ColumnData::Bool(flags) => Arc::new(BooleanArray::new(flags.into(), nulls)),
+        ColumnData::Int(numbers) => Arc::new(Int64Array::new(numbers.into(), nulls)),
+        ColumnData::Float(numbers) => Arc::new(Float64Array::new(numbers.into(), nulls)),
+        ColumnData::Date(days) => Arc::new(Date32Array::new(days.into(), nulls)),
+        ColumnData::DateTime(moments) => Arc::new(TimestampMicrosecondArray::new(moments.into(), nulls)),
+        ColumnData::Text(texts) => match short_offsets(&texts) {
+            Some(offsets) => Arc::new(StringArray::try_new(offsets, texts.bytes.into(), nulls).map_err(from_arrow)?),
+            None => {
+                let offsets = OffsetBuffer::new(texts.offsets.into());
+                Arc::new(LargeStringArray::try_new(offsets, texts.bytes.into(), nulls).map_err(from_arrow)?)
+            }
+        },
+        ColumnData::Bytes(all) => match short_offsets(&all) {
+            Some(offsets) => Arc::new(BinaryArray::try_new(offsets, all.bytes.into(), nulls).map_err(from_arrow)?),
+            None => {
+                let offsets = OffsetBuffer::new(all.offsets.into());
+                Arc::new(LargeBinaryArray::try_new(offsets, all.bytes.into(), nulls).map_err(from_arrow)?)
+            }
+        },
         ColumnData::Uuid(ids) => {
-            let bytes = Buffer::from_vec(ids.as_flattened().to_vec());
+            let bytes = Buffer::from_vec(ids.into_flattened());
             Arc::new(FixedSizeBinaryArray::try_new(16, bytes, nulls).map_err(from_arrow)?)
         }
-        ColumnData::Decimal(texts) => decimal_array(texts, column, attribute)?,
-        ColumnData::Values(values) => value_array(values)?,
+        ColumnData::Decimal(texts) => decimal_array(&texts, nulls.as_ref(), attribute)?,
+        ColumnData::Values(values) => value_array(&values)?,
     })
 }
 
@@ -145,27 +210,7 @@ fn short_offsets(strings: &Strings) -> Option<OffsetBuffer<i32>> {
     Some(OffsetBuffer::new(offsets.into()))
 }
 
-fn long_offsets(strings: &Strings) -> OffsetBuffer<i64> {
-    OffsetBuffer::new(ScalarBuffer::from(strings.offsets.clone()))
-}
-
-fn text_array(texts: &Strings, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
-    let bytes = Buffer::from_vec(texts.bytes.clone());
-    Ok(match short_offsets(texts) {
-        Some(offsets) => Arc::new(StringArray::try_new(offsets, bytes, nulls).map_err(from_arrow)?),
-        None => Arc::new(LargeStringArray::try_new(long_offsets(texts), bytes, nulls).map_err(from_arrow)?),
-    })
-}
-
-fn bytes_array(all: &Strings, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
-    let bytes = Buffer::from_vec(all.bytes.clone());
-    Ok(match short_offsets(all) {
-        Some(offsets) => Arc::new(BinaryArray::try_new(offsets, bytes, nulls).map_err(from_arrow)?),
-        None => Arc::new(LargeBinaryArray::try_new(long_offsets(all), bytes, nulls).map_err(from_arrow)?),
-    })
-}
-
-fn decimal_array(texts: &Strings, column: &Column, attribute: &Attribute) -> Result<ArrayRef> {
+fn decimal_array(texts: &Strings, nulls: Option<&NullBuffer>, attribute: &Attribute) -> Result<ArrayRef> {
     let Some(CoreType::Decimal { precision, scale }) = attribute.stored_as() else {
         return Err(Error::new(ErrorKind::Internal, "decimals of no declared size"));
     };
@@ -175,9 +220,9 @@ fn decimal_array(texts: &Strings, column: &Column, attribute: &Attribute) -> Res
         let missing = (*scale as usize).checked_sub(fraction.len())?;
         format!("{whole}{fraction}{}", "0".repeat(missing)).parse().ok()
     };
-    let mut numbers: Vec<Option<i128>> = Vec::with_capacity(column.len());
+    let mut numbers: Vec<Option<i128>> = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
-        numbers.push(match column.is_null(index) {
+        numbers.push(match nulls.is_some_and(|nulls| nulls.is_null(index)) {
             true => None,
             false => Some(unscaled(text).ok_or_else(|| {
                 let text = String::from_utf8_lossy(text);
@@ -195,9 +240,6 @@ fn decimal_array(texts: &Strings, column: &Column, attribute: &Attribute) -> Res
 /// What was decoded, where Arrow has a type for it.
 fn value_array(values: &[Value]) -> Result<ArrayRef> {
     let all = |wanted: fn(&Value) -> bool| values.iter().all(|value| value.is_null() || wanted(value));
-    if all(Value::is_null) {
-        return Ok(Arc::new(NullArray::new(values.len())));
-    }
     if all(|value| matches!(value, Value::Json(_) | Value::Reference(_) | Value::Text(_))) {
         let texts: StringArray = values
             .iter()

@@ -24,9 +24,12 @@ const FIRST_BYTES: u64 = 4096;
 ///
 /// # Errors
 /// `MissingObject`, `Corrupt`; `Storage` if the file cannot be written.
-pub(crate) fn extract(instance: &Instance, column: Value) -> Result<Value> {
-    let folder = instance.config().get_text("download_path").unwrap_or_else(|| ".".to_owned());
-    let folder = Path::new(&folder);
+pub(crate) fn extract(instance: &Instance, folder: Option<&Path>, column: Value) -> Result<Value> {
+    let folder = match folder {
+        Some(folder) => folder.to_owned(),
+        None => instance.config().get_text("download_path").unwrap_or_else(|| ".".to_owned()).into(),
+    };
+    let folder = folder.as_path();
     fs::create_dir_all(folder).map_err(|cause| failed("use the folder for downloads", folder, cause))?;
     let mut scratch = Scratch::new(folder)?;
     let name = match column {

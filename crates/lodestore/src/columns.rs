@@ -84,6 +84,11 @@ impl Columns {
         self.columns
     }
 
+    /// Takes a column out; one of its kind without cells stays in its place.
+    pub fn take_column(&mut self, index: usize) -> Column {
+        self.columns[index].take_all()
+    }
+
     /// The same as rows.
     pub fn into_rows(mut self) -> Vec<Row> {
         let row = |index| {

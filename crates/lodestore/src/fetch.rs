@@ -1,8 +1,10 @@
 //! Fetch: all rows of a query at once, as rows or as columns.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use lodestore_db::Column;
+use lodestore_sql::Top;
 use lodestore_types::{Error, ErrorKind, Result};
 
 use crate::reader::Reader;
@@ -20,6 +22,8 @@ pub struct FetchOptions {
     pub on_error: OnError,
     /// Decoded arrays lose their dimensions of extent 1.
     pub squeeze: bool,
+    /// The folder for attachments; `download_path` of the settings if there is none.
+    pub download_path: Option<PathBuf>,
 }
 
 /// What becomes of a row with a value that cannot be read: its object is gone or damaged, its codec fails.
@@ -89,6 +93,24 @@ impl Query {
                 Err(self.locate(error.with_hint("restrict the query by the primary key")))
             }
         }
+    }
+
+    /// The first rows in the order of the primary key.
+    ///
+    /// # Errors
+    /// As [`Query::fetch`].
+    pub fn head(&self, rows: u64) -> Result<Vec<Row>> {
+        self.top(&Top::first(rows))?.fetch()
+    }
+
+    /// The last rows in the order of the primary key.
+    ///
+    /// # Errors
+    /// As [`Query::fetch`].
+    pub fn tail(&self, rows: u64) -> Result<Vec<Row>> {
+        let mut last = self.top(&Top::ordered(["KEY DESC"]).with_limit(rows))?.fetch()?;
+        last.reverse();
+        Ok(last)
     }
 
     /// The primary keys.

@@ -2,24 +2,20 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use lodestore_codec::{Chain, Codec, Registry, TypeSpec};
-use lodestore_db::{Connection, Pool, sqlite};
+use lodestore_db::{Connection, Pool};
 use lodestore_objects::{FileStore, Store};
-use lodestore_sql::{Dialect, Heading, Row as StoredRow, Sqlite, Statement};
-use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName};
+use lodestore_sql::{Dialect, Heading, Row as StoredRow, Statement};
+use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, Value};
 
-use crate::config::{Backend, Config, StoreSpec};
+use crate::backend;
+use crate::config::{Config, StoreSpec};
 use crate::schema::Schema;
 use crate::table::Table;
 use crate::transaction::Transactions;
-
-/// The name of the store that an embedded project brings along.
-const EMBEDDED_STORE: &str = "main";
-/// The folder of an embedded project, if nobody names another.
-const EMBEDDED_FOLDER: &str = "lodestore";
 
 /// One project: a database, its stores, its codecs and its settings. Cloning shares it.
 ///
@@ -34,8 +30,15 @@ struct Inner {
     dialect: Arc<dyn Dialect>,
     codecs: RwLock<Registry>,
     stores: Mutex<HashMap<String, OpenStore>>,
-    headings: Mutex<HashMap<FullTableName, Arc<Heading>>>,
+    headings: Mutex<Headings>,
     transactions: Transactions,
+}
+
+/// The headings that were read, and the version of the catalog from which.
+#[derive(Default)]
+struct Headings {
+    version: Option<Value>,
+    known: HashMap<FullTableName, Arc<Heading>>,
 }
 
 type Finder = fn(&str) -> Result<Option<Arc<dyn Codec>>>;
@@ -80,32 +83,12 @@ impl Instance {
     /// # Errors
     /// As [`Instance::open`].
     pub fn open_shared(shared: Arc<RwLock<Config>>) -> Result<Self> {
-        let mut config = shared.write().unwrap_or_else(PoisonError::into_inner);
-        match config.backend() {
-            Backend::Sqlite => {}
-            other => {
-                return Err(Error::new(
-                    ErrorKind::Unsupported,
-                    format!("this version has no driver for `{other}` yet"),
-                )
-                .with_hint("unset `database.host` and `database.backend` to work with the embedded database"));
-            }
-        }
-        let folder = config.database_path().unwrap_or_else(|| PathBuf::from(EMBEDDED_FOLDER));
-        let folder = std::path::absolute(&folder).map_err(|error| unusable(&folder, error))?;
-        std::fs::create_dir_all(&folder).map_err(|error| unusable(&folder, error))?;
-        if config.store_names().is_empty() {
-            let location = folder.join("objects");
-            FileStore::create(EMBEDDED_STORE, &location)?;
-            config.add_embedded_store(EMBEDDED_STORE, &location);
-        }
-        drop(config);
-        let path = folder.join("lodestore.db");
+        let opened = backend::open(&mut shared.write().unwrap_or_else(PoisonError::into_inner))?;
         let instance = Instance(Arc::new(Inner {
             config: shared,
-            place: path.display().to_string(),
-            pool: Pool::new(sqlite::Driver::new(path)),
-            dialect: Arc::new(Sqlite),
+            place: opened.place,
+            pool: opened.pool,
+            dialect: opened.dialect,
             codecs: RwLock::new(Registry::builtin()),
             stores: Mutex::default(),
             headings: Mutex::default(),
@@ -192,12 +175,33 @@ impl Instance {
             .ok_or_else(|| Error::new(ErrorKind::MissingTable, format!("the table `{name}` is not defined")))
     }
 
+    /// The full name of a table as the database's SQL has it.
+    pub fn quoted_name(&self, table: &FullTableName) -> String {
+        self.dialect().table(table)
+    }
+
     pub(crate) fn find_table(&self, name: &FullTableName) -> Result<Option<Table>> {
         self.heading(name)?.map(|heading| Table::new(self.clone(), name.clone(), heading)).transpose()
     }
 
     fn schema_exists(&self, name: &SchemaName) -> Result<bool> {
+        self.check_format(name)?;
         Ok(!self.query(&self.dialect().schema_exists(name))?.is_empty())
+    }
+
+    /// A schema whose layout is newer than this program is not touched: what it means is not known here.
+    fn check_format(&self, schema: &SchemaName) -> Result<()> {
+        let Some(ask) = self.dialect().schema_format(schema) else { return Ok(()) };
+        let known = self.dialect().format_version();
+        let rows = self.query(&ask)?;
+        match rows.first().and_then(|row| row.first()).and_then(Value::as_i64) {
+            Some(found) if found > known => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("schema `{schema}` has format {found}; this version of Lodestore knows formats up to {known}"),
+            )
+            .with_hint("install a newer Lodestore")),
+            _ => Ok(()),
+        }
     }
 
     /// Registers a codec of one's own.
@@ -267,29 +271,73 @@ impl Instance {
         self.with_connection(|connection| connection.query(&statement.sql, &statement.parameters))
     }
 
-    /// The heading of a table, read from the database once.
+    /// The heading of a table, read from the database once; again if some program has changed a table since.
     pub(crate) fn heading(&self, table: &FullTableName) -> Result<Option<Arc<Heading>>> {
-        if let Some(heading) = lock(&self.0.headings).get(table) {
-            return Ok(Some(heading.clone()));
+        let version = self.catalog_version();
+        {
+            let mut headings = lock(&self.0.headings);
+            if headings.version != version {
+                headings.known.clear();
+                headings.version.clone_from(&version);
+            }
+            if let Some(heading) = headings.known.get(table) {
+                return Ok(Some(heading.clone()));
+            }
         }
+        self.check_format(&table.schema)?;
         let mut results = Vec::new();
         for statement in self.dialect().heading_queries(table) {
-            results.push(self.query(&statement)?);
+            results.push(match self.query(&statement) {
+                Err(error) if error.kind() == ErrorKind::MissingTable && !results.is_empty() => Vec::new(),
+                rows => rows?,
+            });
             // The first one tells whether the table exists at all.
             if results[0].is_empty() {
                 return Ok(None);
             }
         }
-        let heading = self.dialect().read_heading(table, &results, &|codec| self.codec_core(codec))?.map(Arc::new);
+        let heading = self.dialect().read_heading(table, &results, &|codec| self.codec_core(codec))?;
+        let heading = heading.map(|heading| Arc::new(self.with_declared_kinds(heading)));
         // Inside a transaction the table may yet vanish by a rollback.
         if let Some(heading) = heading.as_ref().filter(|_| !self.in_transaction()) {
-            lock(&self.0.headings).insert(table.clone(), heading.clone());
+            let mut headings = lock(&self.0.headings);
+            // Another thread may know of a later change: then this one may be out of date.
+            if headings.version == version {
+                headings.known.insert(table.clone(), heading.clone());
+            }
         }
         Ok(heading)
     }
 
+    /// Gives attributes of which the database tells no more than how they are stored the types that were declared where
+    /// they come from: a foreign key's columns say less than those that they refer to.
+    fn with_declared_kinds(&self, mut heading: Heading) -> Heading {
+        let own = heading.table.clone();
+        for attribute in heading.attributes.iter_mut().filter(|attribute| attribute.kind.native.is_some()) {
+            let origin = attribute.lineage.as_ref().and_then(lodestore_sql::Lineage::split);
+            let Some((table, name)) = origin.filter(|(table, _)| Some(table) != own.as_ref()) else { continue };
+            // What is gone, or not to be seen, tells nothing.
+            if let Ok(Some(origin)) = self.heading(&table)
+                && let Some(declared) = origin.get_any(&name)
+            {
+                attribute.kind = declared.kind.clone();
+            }
+        }
+        heading
+    }
+
+    /// The version of the catalog. A connection that is busy cannot tell: what is known is believed then.
+    fn catalog_version(&self) -> Option<Value> {
+        let known = || lock(&self.0.headings).version.clone();
+        let Some(ask) = self.dialect().catalog_version() else { return known() };
+        match self.query(&ask) {
+            Ok(rows) => rows.into_iter().next()?.into_iter().next(),
+            Err(_) => known(),
+        }
+    }
+
     pub(crate) fn forget_heading(&self, table: &FullTableName) {
-        lock(&self.0.headings).remove(table);
+        lock(&self.0.headings).known.remove(table);
     }
 }
 
@@ -322,10 +370,4 @@ fn open_store(spec: &StoreSpec) -> Result<Arc<dyn Store>> {
         .with("store", &spec.name)
         .with_hint("use a store of protocol `file`")),
     }
-}
-
-fn unusable(folder: &Path, error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Storage, format!("cannot use the folder {} for an embedded project", folder.display()))
-        .with_hint("name another folder by `database.path` (environment variable `DJ_DATABASE_PATH`)")
-        .with_source(error)
 }

@@ -64,23 +64,29 @@
 //! | feature | brings |
 //! |---|---|
 //! | `arrow` | Arrow record batches of columns and streams, by `arrow-array` |
+//! | `mysql` | MySQL and MariaDB, by `mysql` and `rustls` |
+//! | `postgres` | PostgreSQL, by `tokio-postgres` and `rustls` |
 //!
 //! Settings come from the environment, `.secrets/` and `datajoint.json`: see [`config`]. The formats
 //! of stored values are specified in `lodestore-codec`, the definition language and what becomes of
 //! it in the database in `lodestore-sql`.
 
 mod algebra;
+mod alter;
 #[cfg(feature = "arrow")]
 pub mod arrow;
 mod attachments;
+mod backend;
 mod columns;
 mod condition;
 pub mod config;
 mod current;
 mod fetch;
 mod filepath;
+mod graph;
 mod insert;
 mod instance;
+mod lineage;
 mod local;
 mod npy;
 mod object;
@@ -91,6 +97,7 @@ mod query;
 mod reader;
 mod row;
 mod row_serde;
+mod save;
 mod schema;
 mod stream;
 mod table;
@@ -100,6 +107,7 @@ pub use algebra::Universal;
 pub use columns::Columns;
 pub use condition::IntoCondition;
 pub use fetch::{FetchOptions, OnError};
+pub use graph::{Graph, Link};
 pub use insert::{Batch, Duplicates, InsertOptions, Invalid, Progress, Validation};
 pub use instance::{Instance, set_codec_finder};
 pub use npy::NpyRef;
@@ -117,5 +125,8 @@ pub use lodestore_codec::npy::Index;
 pub use lodestore_db::{Column, ColumnData, ColumnKind, Strings, set_interrupt_check};
 pub use lodestore_objects as store;
 pub use lodestore_sql::definition::Reference as TableReference;
-pub use lodestore_sql::{Attribute, Condition, Heading, JoinKind, JoinOptions, Matching, Projection, Top, Unmatched};
+pub use lodestore_sql::{
+    Alteration, Attribute, Change, Condition, Dependency, ForeignKey, Heading, JoinKind, JoinOptions, Matching,
+    Projection, Top, Unmatched,
+};
 pub use lodestore_types::*;

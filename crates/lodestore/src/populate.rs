@@ -31,11 +31,10 @@ impl Table {
     /// `InvalidRequest` if the primary key refers to no parent.
     pub fn key_source(&self) -> Result<Query> {
         let instance = self.instance();
-        let dialect = instance.dialect();
-        let edges = dialect.read_dependencies(&instance.query(&dialect.dependencies())?)?;
+        let graph = instance.dependencies()?;
         let in_key = |column: &String| self.heading().full_primary_key().any(|attribute| attribute.name == *column);
         let mut source: Option<Query> = None;
-        for edge in edges.into_iter().filter(|edge| edge.child == *self.name() && edge.key.columns.iter().all(in_key)) {
+        for edge in graph.parents(self.name()).filter(|edge| edge.key.columns.iter().all(in_key)) {
             let parent = instance.table(&edge.key.parent)?;
             let named = edge.key.columns.iter().zip(&edge.key.parent_columns).filter(|(own, parent)| own != parent);
             let named = named.map(|(own, parent)| (own.clone(), parent.clone())).collect();

@@ -51,9 +51,7 @@ impl Query {
 
     /// True if fetching an attribute gives a reference to an object, which is not read.
     pub fn is_lazy(&self, attribute: &Attribute) -> bool {
-        let chain = attribute.kind.codec.as_deref().map(|codec| self.instance.chain(codec));
-        let refers = |chain: &Chain| chain.reads() == Reads::Column && !chain.codecs()[0].takes_foreign();
-        attribute.kind.core == CoreType::Json && matches!(&chain, Some(Ok(chain)) if refers(chain))
+        self.instance.refers(attribute)
     }
 
     /// The statement that fetching sends, and the values bound to it.
@@ -83,7 +81,7 @@ impl Query {
     /// The database's.
     pub fn is_empty(&self) -> Result<bool> {
         let rows = self.instance.query(&self.expression.exists(self.instance.dialect())?)?;
-        Ok(!matches!(rows.first().and_then(|row| row.first()), Some(Value::Int(1))))
+        Ok(!matches!(rows.first().and_then(|row| row.first()), Some(Value::Int(1) | Value::Bool(true))))
     }
 
     /// Deletes these rows of the table; gives their number. Rows that others refer to stay, and
@@ -115,14 +113,9 @@ impl Query {
     /// The refusal of a delete, with the tables that stand against it.
     fn still_referred_to(&self, error: Error) -> Error {
         let children = || -> Result<Vec<String>> {
-            let dialect = self.instance.dialect();
-            let edges = dialect.read_dependencies(&self.instance.query(&dialect.dependencies())?)?;
-            let own = self.heading().table.as_ref();
-            Ok(edges
-                .into_iter()
-                .filter(|edge| Some(&edge.key.parent) == own)
-                .map(|edge| format!("`{}`", edge.child))
-                .collect())
+            let Some(own) = &self.heading().table else { return Ok(Vec::new()) };
+            let graph = self.instance.dependencies()?;
+            Ok(graph.children(own).map(|edge| format!("`{}`", edge.child)).collect())
         };
         match children() {
             Ok(children) if !children.is_empty() => Error::new(ErrorKind::Integrity, "other rows still refer to these")
@@ -137,6 +130,15 @@ impl Query {
             Some(table) => error.with("table", table),
             None => error,
         }
+    }
+}
+
+impl Instance {
+    /// True if an attribute is fetched as a reference to an object.
+    pub(crate) fn refers(&self, attribute: &Attribute) -> bool {
+        let chain = attribute.kind.codec.as_deref().map(|codec| self.chain(codec));
+        let refers = |chain: &Chain| chain.reads() == Reads::Column && !chain.codecs()[0].takes_foreign();
+        attribute.kind.core == CoreType::Json && matches!(&chain, Some(Ok(chain)) if refers(chain))
     }
 }
 

@@ -1,5 +1,6 @@
 //! From what the database gives to what was declared: cells to values, values through their codecs.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -79,10 +80,11 @@ impl Reader {
             let attribute = &self.attributes[index];
             let ColumnData::Values(values) = &mut columns[index].data else { continue };
             let values = std::mem::take(values);
+            let key_of = |row| self.key_of(&columns, row);
             let decoded = match (attribute.stored_as(), &self.chains[index]) {
                 (None, _) => Ok(values.into_iter().map(Ok).collect()),
                 (Some(core), None) => Ok(self.plain(values, core)),
-                (Some(core), Some(chain)) => self.through(values, core, chain),
+                (Some(core), Some(chain)) => self.through(attribute, values, core, chain, &key_of),
             };
             let mut cells = Vec::with_capacity(rows);
             for (row, cell) in
@@ -100,8 +102,10 @@ impl Reader {
                     OnError::Skip if !fatal => keep[row] = false,
                     OnError::Null if !fatal => {}
                     _ => {
-                        let key = self.key_of(&columns, row).unwrap_or_else(|| (first + row).to_string());
-                        return Err(failure.with("attribute", &attribute.name).with("row", key));
+                        let key = self.key_of(&columns, row);
+                        let key: Vec<String> = key.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                        let shown = if key.is_empty() { (first + row).to_string() } else { key.join(", ") };
+                        return Err(failure.with("attribute", &attribute.name).with("row", shown));
                     }
                 }
                 cells.push(Value::Null);
@@ -116,12 +120,10 @@ impl Reader {
         Ok(columns)
     }
 
-    /// The key of a row as people write it; nothing if the query has none.
-    fn key_of(&self, columns: &[Column], row: usize) -> Option<String> {
+    /// The key of a row; empty if the query has none.
+    fn key_of(&self, columns: &[Column], row: usize) -> Vec<(String, Value)> {
         let key = self.attributes.iter().zip(columns).filter(|(attribute, _)| attribute.in_key);
-        let parts: Vec<String> =
-            key.map(|(attribute, column)| format!("{}={}", attribute.name, column.value(row))).collect();
-        (!parts.is_empty()).then(|| parts.join(", "))
+        key.map(|(attribute, column)| (attribute.name.clone(), column.value(row))).collect()
     }
 
     fn plain(&self, values: Vec<Value>, core: &CoreType) -> Vec<Result<Value>> {
@@ -129,32 +131,47 @@ impl Reader {
         values.into_par_iter().with_min_len(256).map(|value| dialect.decode(value, core)).collect()
     }
 
-    fn through(&self, values: Vec<Value>, core: &CoreType, chain: &Chain) -> Result<Vec<Result<Value>>> {
+    fn through(
+        &self,
+        attribute: &Attribute,
+        values: Vec<Value>,
+        core: &CoreType,
+        chain: &Chain,
+        key_of: &(dyn Fn(usize) -> Vec<(String, Value)> + Sync),
+    ) -> Result<Vec<Result<Value>>> {
         let stored = self.plain(values, core);
-        let context = Context { store: default_store(&self.instance, chain), ..Context::default() };
+        let store = default_store(&self.instance, chain);
+        let shared = Context { attribute: attribute.name.clone(), store, ..Context::default() };
+        let context = |row| match chain.wants_key() {
+            true => Cow::Owned(Context { key: key_of(row), ..shared.clone() }),
+            false => Cow::Borrowed(&shared),
+        };
         // An attachment goes piece by piece to where its file shall be, however large it is.
         if let Some(at) = chain.codecs().iter().position(|codec| codec.name() == "attach") {
-            let decode = |value: Value| {
+            let decode = |row: usize, value: Value| {
                 if value.is_null() {
                     return Ok(value);
                 }
-                let value = extract(&self.instance, value).map_err(|error| error.with("codec", "attach"))?;
-                work_for(&self.instance, || chain.decode_above(at, Stored { value, object: None }, &context)).0
+                let folder = self.options.download_path.as_deref();
+                let value = extract(&self.instance, folder, value).map_err(|error| error.with("codec", "attach"))?;
+                work_for(&self.instance, || chain.decode_above(at, Stored { value, object: None }, &context(row))).0
             };
-            return Ok(stored.into_iter().map(|value| value.and_then(decode)).collect());
+            let rows = stored.into_iter().enumerate();
+            return Ok(rows.map(|(row, value)| value.and_then(|value| decode(row, value))).collect());
         }
         let objects = match chain.reads() {
             Reads::Column => stored.iter().map(|_| Ok(None)).collect(),
             Reads::Object => self.read_objects(&stored)?,
         };
-        let decode = |value: Value, object| match value {
+        let decode = |row, value: Value, object| match value {
             Value::Null => Ok(Value::Null),
             value => {
-                let (decoded, _) = work_for(&self.instance, || chain.decode(value, object, &context));
+                let (decoded, _) = work_for(&self.instance, || chain.decode(value, object, &context(row)));
                 decoded.map(|value| self.squeeze(value))
             }
         };
-        Ok(stored.into_par_iter().zip(objects).map(|(value, object)| decode(value?, object?)).collect())
+        let rows = stored.into_par_iter().zip(objects).enumerate();
+        Ok(rows.map(|(row, (value, object))| decode(row, value?, object?)).collect())
     }
 
     fn squeeze(&self, value: Value) -> Value {

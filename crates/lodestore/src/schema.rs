@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use lodestore_sql::definition::Reference;
-use lodestore_sql::{DeclareOptions, Definition, Resolver, declare};
+use lodestore_sql::{Declaration, DeclareOptions, Definition, Resolver, declare};
 use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Tier, nearest};
 
 use crate::instance::run_all;
@@ -14,7 +14,7 @@ use crate::{Instance, Table};
 #[derive(Clone)]
 pub struct Schema {
     instance: Instance,
-    name: SchemaName,
+    pub(crate) name: SchemaName,
 }
 
 /// Finds the table that a definition refers to.
@@ -72,15 +72,11 @@ impl Schema {
                     .with_hint("declare all tables before the transaction (or `populate`) begins"),
             ));
         }
-        let tier = table.tier().unwrap_or(Tier::Manual);
-        let definition = Definition::parse(definition).map_err(in_table)?;
-        let resolver =
-            Resolver { codec: &|codec| self.check_codec(codec), parent: &|reference| self.parent(resolve, reference) };
         let options = DeclareOptions {
             job_metadata: self.instance.config().get_bool("jobs.add_job_metadata"),
             provenance: self.instance.config().get_bool("provenance.capture"),
         };
-        let declaration = declare(&definition, &name, tier, options, &resolver).map_err(in_table)?;
+        let declaration = self.compile(&name, definition, options, resolve)?;
         let statements = self.instance.dialect().declare(&declaration).map_err(in_table)?;
         let exists = self.instance.dialect().table_exists(&name);
         self.instance
@@ -91,13 +87,36 @@ impl Schema {
                 }
                 Ok(())
             })
-            .map_err(in_table)?;
+            .map_err(|error| {
+                let undo = self.instance.dialect().undo_declare(&name);
+                if !undo.is_empty() {
+                    // What cannot be undone either is overwritten by the next declaration.
+                    let _ = self.instance.write(Vec::new(), |connection| run_all(connection, &undo));
+                }
+                in_table(error)
+            })?;
         self.instance.forget_heading(&name);
         let table = self
             .instance
             .find_table(&name)?
             .ok_or_else(|| in_table(Error::new(ErrorKind::Internal, "the table was made and is not there")))?;
         Ok(table.with_warnings(declaration.warnings))
+    }
+
+    /// What a definition says of a table.
+    pub(crate) fn compile(
+        &self,
+        name: &FullTableName,
+        definition: &str,
+        options: DeclareOptions,
+        resolve: &Resolve<'_>,
+    ) -> Result<Declaration> {
+        let in_table = |error: Error| error.with("table", name);
+        let tier = name.table.tier().unwrap_or(Tier::Manual);
+        let definition = Definition::parse(definition).map_err(in_table)?;
+        let resolver =
+            Resolver { codec: &|codec| self.check_codec(codec), parent: &|reference| self.parent(resolve, reference) };
+        declare(&definition, name, tier, options, &resolver).map_err(in_table)
     }
 
     /// The core type under a codec type whose store, if it has one, is configured.
@@ -133,17 +152,26 @@ impl Schema {
         self.instance.table(&FullTableName { schema: self.name.clone(), table: table.clone() })
     }
 
-    /// The names of its tables in the database, in the order in which they were made.
+    /// The names of its tables in the database, parents before children, parts behind their masters.
     ///
     /// # Errors
     /// The database's.
     pub fn tables(&self) -> Result<Vec<TableName>> {
+        let full = |table| FullTableName { schema: self.name.clone(), table };
+        let tables: Vec<FullTableName> = self.names()?.into_iter().map(full).collect();
+        // Tables that refer to each other in a circle have no such order.
+        let order = self.instance.dependencies()?.topological_order(&tables).unwrap_or(tables);
+        Ok(order.into_iter().map(|name| name.table).collect())
+    }
+
+    /// The names of its tables as the database lists them.
+    fn names(&self) -> Result<Vec<TableName>> {
         let rows = self.instance.query(&self.instance.dialect().list_tables(&self.name))?;
         rows.iter().filter_map(|row| row[0].as_str()).map(TableName::existing).collect()
     }
 
     fn find(&self, name: &str) -> Result<Option<TableName>> {
-        Ok(self.tables()?.into_iter().find(|table| table.as_str() == name || table.to_class() == name))
+        Ok(self.names()?.into_iter().find(|table| table.as_str() == name || table.to_class() == name))
     }
 
     /// The table that a definition calls `path`: a class of this schema, `schema.Class` of another,
@@ -155,6 +183,11 @@ impl Schema {
         if let Some(master) = master.filter(|master| path == "master" || path == master.table.to_class()) {
             return Ok(master.clone());
         }
+        if path.starts_with('`') {
+            let name = FullTableName::parse(path)?;
+            self.instance.table(&name)?;
+            return Ok(name);
+        }
         if let Some(table) = self.find(path)? {
             return Ok(FullTableName { schema: self.name.clone(), table });
         }
@@ -164,7 +197,7 @@ impl Schema {
         {
             return Ok(FullTableName { schema: schema.name, table });
         }
-        let tables: Vec<String> = self.tables()?.iter().map(TableName::to_class).collect();
+        let tables: Vec<String> = self.names()?.iter().map(TableName::to_class).collect();
         let error =
             Error::new(ErrorKind::MissingTable, format!("foreign key reference `{path}` could not be resolved"));
         Err(match nearest(path, tables.iter().map(String::as_str)) {

@@ -25,6 +25,17 @@ impl Table {
         Ok(Table { name, rows: Query::new(instance, Expression::table(heading)?), warnings: Vec::new() })
     }
 
+    /// The table as it is now, if it has been altered or declared anew since this was made; `None` if it has not.
+    ///
+    /// # Errors
+    /// `MissingTable` if it is not there any more; otherwise the database's.
+    pub fn renewed(&self) -> Result<Option<Table>> {
+        match self.instance().heading(&self.name)? {
+            Some(heading) if Arc::ptr_eq(&heading, self.heading()) || heading == *self.heading() => Ok(None),
+            _ => self.instance().table(&self.name).map(Some),
+        }
+    }
+
     pub(crate) fn with_warnings(mut self, warnings: Vec<String>) -> Self {
         self.warnings = warnings;
         self
@@ -37,7 +48,7 @@ impl Table {
 
     /// Its full name as the database's SQL has it.
     pub fn quoted_name(&self) -> String {
-        self.instance().dialect().table(&self.name)
+        self.instance().quoted_name(&self.name)
     }
 
     /// What its declaration left to say, though it is no error.
@@ -76,9 +87,8 @@ impl Table {
     /// # Errors
     /// The database's.
     pub fn describe(&self, name_of: &dyn Fn(&FullTableName) -> Option<String>) -> Result<String> {
-        let dialect = self.instance().dialect();
-        let edges = dialect.read_dependencies(&self.instance().query(&dialect.dependencies())?)?;
-        let keys: Vec<_> = edges.into_iter().filter(|edge| edge.child == self.name).map(|edge| edge.key).collect();
+        let graph = self.instance().dependencies()?;
+        let keys: Vec<_> = graph.parents(&self.name).map(|edge| edge.key.clone()).collect();
         Ok(self.heading().describe(&keys, name_of))
     }
 

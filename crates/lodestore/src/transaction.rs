@@ -225,11 +225,14 @@ impl Instance {
             if outcome.is_err() && !self.with_connection(|connection| Ok(connection.in_transaction()))? {
                 return outcome;
             }
-            if outcome.is_err() {
-                send(format!("ROLLBACK TO SAVEPOINT {name}"))?;
-            }
+            let value = outcome.inspect_err(|_| {
+                // What was lost with its connection cannot be taken back here, and need not be: the first error tells
+                // more than that of these.
+                let _ = send(format!("ROLLBACK TO SAVEPOINT {name}"))
+                    .and_then(|_| send(format!("RELEASE SAVEPOINT {name}")));
+            })?;
             send(format!("RELEASE SAVEPOINT {name}"))?;
-            outcome
+            Ok(value)
         });
         self.with_open(|open| open.depth -= 1);
         outcome

@@ -1,5 +1,6 @@
 //! The whole line, from definitions to objects, on a real database and a real folder.
 
+mod alter;
 mod arrays;
 #[cfg(feature = "arrow")]
 mod arrow;
@@ -9,6 +10,7 @@ mod insert_forms;
 mod objects;
 mod populate;
 mod query;
+mod schema;
 mod transactions;
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use lodestore::codec::{Codec, Context, Encoded, Inner, Stored};
-use lodestore::{CoreType, ErrorKind, ObjectRef, Result, Row, Tier, Value, row};
+use lodestore::{CoreType, ErrorKind, FetchOptions, ObjectRef, Result, Row, Tier, Value, row};
 
 use crate::Project;
 
@@ -39,6 +39,12 @@ fn attachments_come_back_as_files() {
         assert_eq!(row.get(name), Some(&downloads.join("notes.txt").to_str().unwrap().into()));
     }
     assert_eq!(fs::read_to_string(downloads.join("notes.txt")).unwrap(), "hello");
+    let elsewhere = project.folder.path().join("elsewhere");
+    let options = FetchOptions { download_path: Some(elsewhere.clone()), ..FetchOptions::default() };
+    let row = table.fetch1_opts(&options).unwrap();
+    assert_eq!(row.get("far"), Some(&elsewhere.join("notes.txt").to_str().unwrap().into()));
+    let batch = table.stream_opts(10, &options).unwrap().next().unwrap().unwrap();
+    assert_eq!(batch.column("near").unwrap().value(0), elsewhere.join("notes.txt").to_str().unwrap().into());
     let error = table.insert1(row! { "id" => 2, "far" => "/no/such/file" }).unwrap_err();
     assert_eq!((error.kind(), table.len().unwrap()), (ErrorKind::MissingFile, 1));
 }

@@ -45,6 +45,10 @@ fn every_operator() {
     assert_eq!(ids(&subject.exclude(&session).unwrap()), [2, 4]);
     assert_eq!(ids(&subject.restrict(&session.keys().unwrap()).unwrap()), [1, 3]);
     assert_eq!(ids(&subject.restrict(false).unwrap()), [0i64; 0]);
+    let of = |rows: Vec<lodestore::Row>| rows.iter().map(|row| row.value("id").unwrap().as_i64().unwrap()).collect();
+    let (first, last): (Vec<i64>, Vec<i64>) = (of(subject.head(2).unwrap()), of(subject.tail(2).unwrap()));
+    assert_eq!((first, last), (vec![1, 2], vec![3, 4]));
+    assert!(subject.head(0).unwrap().is_empty() && subject.tail(9).unwrap().len() == 4);
     assert_eq!(subject.restrict(&Universal::new(["x"])).unwrap().len().unwrap(), 4);
     let either = Condition::Any(vec!["species = 'rat'".into(), Condition::Map(vec![("id".into(), 4.into())])]);
     assert_eq!(ids(&subject.restrict(either).unwrap()), [3, 4]);

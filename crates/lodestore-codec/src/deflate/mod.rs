@@ -6,7 +6,7 @@
 //! - what does not shrink is stored as it is, and data without any piece that shrinks is given up at once;
 //! - noise, in which no sequence repeats but some bytes are commoner than others (floats mostly),
 //!   gets a [Huffman code for single bytes](literals), several times faster than looking for repetitions;
-//! - the rest goes through libdeflate, at the fastest level that a few samples find good enough.
+//! - the rest goes through libdeflate, at the fastest levels that a few samples find good enough.
 //!
 //! libdeflate cannot be told what came before a piece. Where that would cost much (images, runs, what
 //! repeats over and over) the pieces are [longer](reach); there a single core is fast too.
@@ -90,7 +90,7 @@ fn pieces(head: &[u8], segments: &[&[u8]]) -> Option<Vec<u8>> {
     if pieces.iter().all(|piece| piece.method == Method::Stored) {
         return None;
     }
-    let level = level_for(&pieces);
+    let levels = levels_for(&pieces);
     let body = head.len() + ZLIB_HEAD.len();
     // Every piece is compressed into a slot of its own; then the slots are moved together. The memory
     // comes as zeros from the system, and the cores that fill it share the cost of its first touch.
@@ -101,12 +101,9 @@ fn pieces(head: &[u8], segments: &[&[u8]]) -> Option<Vec<u8>> {
     let mut rest = &mut framed[body..];
     let work: Vec<_> = pieces.iter().map(|piece| (piece, rest.split_off_mut(..slot_size(piece.data)))).collect();
     let compress = || {
-        let work = work.into_par_iter().with_max_len(1);
-        work.map_init(
-            || compressor(level),
-            |compressor, (piece, slot)| compress_piece(piece, compressor, slot.unwrap_or_default()),
-        )
-        .collect::<Vec<usize>>()
+        let work = work.into_par_iter().enumerate().with_max_len(1);
+        work.map(|(number, (piece, slot))| compress_piece(piece, levels.of(number), slot.unwrap_or_default()))
+            .collect::<Vec<usize>>()
     };
     let checksum = || {
         let mut adler = Adler32::new();
@@ -156,7 +153,7 @@ fn cut<'a>(segments: &[&'a [u8]]) -> Vec<Piece<'a>> {
 }
 
 /// Compresses a piece into its slot, ending at a whole byte and without the mark of the last block.
-fn compress_piece(piece: &Piece<'_>, compressor: &mut Compressor, slot: &mut [u8]) -> usize {
+fn compress_piece(piece: &Piece<'_>, level: i32, slot: &mut [u8]) -> usize {
     let Piece { data, method } = *piece;
     let mut found = None;
     if method == Method::Literals {
@@ -164,7 +161,7 @@ fn compress_piece(piece: &Piece<'_>, compressor: &mut Compressor, slot: &mut [u8
     }
     if method == Method::Repetitions || (method == Method::Literals && found.is_none()) {
         let room = slot.len() - SLACK / 2;
-        let length = compressor.deflate_compress(data, &mut slot[..room]).ok();
+        let length = compressor(level).deflate_compress(data, &mut slot[..room]).ok();
         // If the joint is not found the stream is one that libdeflate never makes.
         found = length.and_then(|length| splice::open_end(slot, length));
     }
@@ -221,8 +218,25 @@ fn reach(part: &[u8]) -> usize {
     first.saturating_sub(second).saturating_mul(100 * WINDOW) / second
 }
 
-/// The fastest level that comes near the best, as a few samples show.
-fn level_for(pieces: &[Piece<'_>]) -> i32 {
+/// At which levels pieces with repetitions are compressed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Levels {
+    usual: i32,
+    /// The part of the pieces that goes through the fastest level instead.
+    fastest: f64,
+}
+
+impl Levels {
+    /// The level of the piece of this number; the fast ones are spread evenly.
+    fn of(self, number: usize) -> i32 {
+        let fast_before = |number: usize| (number as f64 * self.fastest).floor();
+        if fast_before(number + 1) > fast_before(number) { LEVELS[0] } else { self.usual }
+    }
+}
+
+/// The fastest level that comes near the best, as a few samples show, and how many pieces may go through
+/// the fastest of all before the whole is larger than it should be.
+fn levels_for(pieces: &[Piece<'_>]) -> Levels {
     let with_repetitions = || pieces.iter().filter(|piece| piece.method == Method::Repetitions).map(|piece| piece.data);
     let size: usize = with_repetitions().map(<[u8]>::len).sum();
     // Long pieces are looked at several times.
@@ -238,13 +252,20 @@ fn level_for(pieces: &[Piece<'_>]) -> i32 {
     let total = |level: &i32| -> usize { samples.par_iter().map(|sample| later(sample, *level)).sum() };
     let mut levels = LEVELS.to_vec();
     let mut totals: Vec<usize> = levels.iter().map(total).collect();
-    if totals[levels.len() - 1] * TINY < samples.len() * (LEVEL_SAMPLE - WINDOW) {
+    let (fastest, second, last) = (totals[0], totals[levels.len() - 2], totals[levels.len() - 1]);
+    if last * TINY < samples.len() * (LEVEL_SAMPLE - WINDOW) {
         levels.push(TINY_LEVEL);
         totals.push(total(&TINY_LEVEL));
     }
     let best = totals.iter().copied().min().unwrap_or(0);
     let near = |total: &usize| *total <= best + best / 80;
-    levels.iter().zip(&totals).find(|(_, total)| near(total)).map_or(BEST_LEVEL, |(level, _)| *level)
+    let found = levels.iter().zip(&totals).find(|(_, total)| near(total));
+    let (usual, found) = found.map_or((BEST_LEVEL, last), |(level, total)| (*level, *total));
+    // Where the last level still finds much more than the one before, there is more to find than any tells.
+    let allowed = if second - second / 100 <= last { best + best / 50 } else { found };
+    let room = allowed.saturating_sub(found) as f64;
+    let cost = fastest.saturating_sub(found) as f64;
+    Levels { usual, fastest: if cost > room { room / cost } else { 1.0 } }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Cells of SQLite into typed columns.
 
 use lodestore_types::{
-    CoreType, Error, ErrorKind, Result, Uuid, Value, days_from_date, days_from_text, microseconds_from_datetime,
+    Error, ErrorKind, Result, Uuid, Value, days_from_date, days_from_text, microseconds_from_datetime,
     microseconds_from_text, parse_date, parse_datetime,
 };
 use rusqlite::types::ValueRef;
@@ -61,14 +61,6 @@ pub(super) fn push(column: &mut Column, raw: ValueRef<'_>, kind: ColumnKind) -> 
                 return Err(unfit(raw, kind));
             }
             texts.push(text);
-        }
-        // A sum or a mean of decimals, which SQLite computes in floats.
-        (ColumnData::Decimal(texts), ValueRef::Integer(_) | ValueRef::Real(_)) => {
-            let ColumnKind::Decimal { precision, scale } = kind else { return Err(unfit(raw, kind)) };
-            match (CoreType::Decimal { precision, scale }).check(read(raw))? {
-                Value::Decimal(number) => texts.push(number.as_str().as_bytes()),
-                _ => return Err(unfit(raw, kind)),
-            }
         }
         (_, raw) => return Err(unfit(raw, kind)),
     }

@@ -10,19 +10,32 @@ pub(super) struct Bound<'a>(pub(super) &'a Value);
 
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self.0 {
-            Value::Null => ValueRef::Null,
-            Value::Int(number) => ValueRef::Integer(*number),
-            // SQLite would turn it into NULL without a word.
-            Value::Float(number) if number.is_nan() => return Err(refused("NaN cannot be stored in SQLite")),
-            Value::Float(number) => ValueRef::Real(*number),
-            Value::Text(text) => ValueRef::Text(text.as_bytes()),
-            Value::Bytes(bytes) => ValueRef::Blob(bytes),
-            other => {
-                return Err(refused(&format!("a value of type {} cannot be bound to a statement", other.type_name())));
-            }
-        }))
+        bind(self.0)
     }
+}
+
+/// A value that a function of ours gives back.
+pub(super) struct Given(pub(super) Value);
+
+impl ToSql for Given {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        bind(&self.0)
+    }
+}
+
+fn bind(value: &Value) -> rusqlite::Result<ToSqlOutput<'_>> {
+    Ok(ToSqlOutput::Borrowed(match value {
+        Value::Null => ValueRef::Null,
+        Value::Int(number) => ValueRef::Integer(*number),
+        // SQLite would turn it into NULL without a word.
+        Value::Float(number) if number.is_nan() => return Err(refused("NaN cannot be stored in SQLite")),
+        Value::Float(number) => ValueRef::Real(*number),
+        Value::Text(text) => ValueRef::Text(text.as_bytes()),
+        Value::Bytes(bytes) => ValueRef::Blob(bytes),
+        other => {
+            return Err(refused(&format!("a value of type {} cannot be bound to a statement", other.type_name())));
+        }
+    }))
 }
 
 fn refused(message: &str) -> rusqlite::Error {

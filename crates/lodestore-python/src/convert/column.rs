@@ -1,63 +1,162 @@
-//! Columns to Python objects, cell by cell: what dicts are made of.
+//! Columns to Python objects, cell by cell: what dicts and arrays of objects are made of.
 
-use std::collections::HashMap;
-
-use lodestore::{Column, ColumnData, Instance};
+use lodestore::{Column, ColumnData, Error, ErrorKind, Instance};
 use pyo3::IntoPyObjectExt;
+use pyo3::buffer::PyUntypedBuffer;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use super::to_python;
+use crate::error::to_py_err;
 use crate::query::object_of;
 
-/// So many different days or texts of a column are remembered, to be one object each.
-const REMEMBERED: usize = 1 << 12;
+/// After so many cells a long conversion asks whether its user wants to stop.
+const CELLS_BETWEEN_CHECKS: usize = 1 << 17;
 
-/// The cells of a column as Python objects.
-pub(crate) fn objects_of<'py>(
+/// The cells of a column, to be made objects of.
+pub(crate) struct Cells<'a, 'py> {
     py: Python<'py>,
-    instance: &Instance,
-    column: &Column,
-) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let none = py.None().into_bound(py);
-    let mut objects = Vec::with_capacity(column.len());
-    macro_rules! each {
-        ($cells:expr, $make:expr) => {
-            for (index, cell) in $cells.enumerate() {
-                objects.push(if column.is_null(index) { none.clone() } else { $make(cell)? });
-            }
-        };
+    instance: &'a Instance,
+    column: &'a Column,
+    none: Bound<'py, PyAny>,
+    repeats: Repeats<'py>,
+}
+
+impl<'a, 'py> Cells<'a, 'py> {
+    pub fn new(py: Python<'py>, instance: &'a Instance, column: &'a Column) -> Self {
+        Cells { py, instance, column, none: py.None().into_bound(py), repeats: Repeats::default() }
     }
-    match &column.data {
-        ColumnData::Bool(flags) => each!(flags.iter(), |flag: &bool| flag.into_bound_py_any(py)),
-        ColumnData::Int(numbers) => each!(numbers.iter(), |number: &i64| number.into_bound_py_any(py)),
-        ColumnData::Float(numbers) => each!(numbers.iter(), |number: &f64| number.into_bound_py_any(py)),
-        ColumnData::Bytes(all) => each!(all.iter(), |bytes: &[u8]| PyResult::Ok(PyBytes::new(py, bytes).into_any())),
-        ColumnData::Text(texts) => {
-            let text = |bytes: &[u8]| PyResult::Ok(PyString::from_bytes(py, bytes)?.into_any());
-            each!(texts.iter(), text);
+
+    /// The object of one cell.
+    pub fn object(&mut self, index: usize) -> PyResult<Bound<'py, PyAny>> {
+        let (py, column) = (self.py, self.column);
+        if index.is_multiple_of(CELLS_BETWEEN_CHECKS) {
+            py.check_signals()?;
         }
-        // Days repeat, and making one costs more than finding it.
-        ColumnData::Date(days) => {
-            let mut known: HashMap<i32, Bound<'py, PyAny>> = HashMap::new();
-            for (index, day) in days.iter().enumerate() {
-                objects.push(match known.get(day) {
-                    _ if column.is_null(index) => none.clone(),
-                    Some(object) => object.clone(),
-                    None => {
-                        let object = to_python(py, &column.value(index))?;
-                        if known.len() < REMEMBERED {
-                            known.insert(*day, object.clone());
-                        }
-                        object
-                    }
-                });
+        if let ColumnData::Values(values) = &column.data {
+            return object_of(py, self.instance, &values[index]);
+        }
+        if column.is_null(index) {
+            return Ok(self.none.clone());
+        }
+        let slowly = || to_python(py, &column.value(index));
+        match &column.data {
+            ColumnData::Bool(flags) => flags[index].into_bound_py_any(py),
+            ColumnData::Int(numbers) => numbers[index].into_bound_py_any(py),
+            ColumnData::Float(numbers) => numbers[index].into_bound_py_any(py),
+            ColumnData::Bytes(all) => Ok(PyBytes::new(py, all.get(index)).into_any()),
+            ColumnData::Text(texts) => {
+                let text = texts.get(index);
+                let make = || Ok(PyString::from_bytes(py, text)?.into_any());
+                self.repeats.find(hash(text), index, |other| texts.get(other) == text, make)
             }
-        }
-        ColumnData::Values(values) => each!(values.iter(), |value| object_of(py, instance, value)),
-        ColumnData::DateTime(_) | ColumnData::Decimal(_) | ColumnData::Uuid(_) => {
-            each!(0..column.len(), |index| to_python(py, &column.value(index)));
+            ColumnData::Decimal(texts) => {
+                let text = texts.get(index);
+                self.repeats.find(hash(text), index, |other| texts.get(other) == text, slowly)
+            }
+            ColumnData::Date(days) => {
+                self.repeats.find(days[index] as usize, index, |other| days[other] == days[index], slowly)
+            }
+            ColumnData::DateTime(moments) => {
+                let moment = moments[index];
+                self.repeats.find(hash(&moment.to_ne_bytes()), index, |other| moments[other] == moment, slowly)
+            }
+            ColumnData::Uuid(ids) => {
+                self.repeats.find(hash(&ids[index]), index, |other| ids[other] == ids[index], slowly)
+            }
+            ColumnData::Values(_) => slowly(),
         }
     }
-    Ok(objects)
+
+    /// The objects of all cells.
+    pub fn objects(&mut self) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        (0..self.column.len()).map(|index| self.object(index)).collect()
+    }
+
+    /// Puts the objects of all cells into a NumPy array of objects, which may be a field of a structured one.
+    pub fn fill(&mut self, array: &Bound<'py, PyAny>) -> PyResult<()> {
+        let buffer = PyUntypedBuffer::get(array)?;
+        let fits = buffer.dimensions() == 1
+            && buffer.item_count() == self.column.len()
+            && buffer.item_size() == size_of::<*mut ffi::PyObject>()
+            && buffer.format() == c"O"
+            && !buffer.readonly();
+        if !fits {
+            let error = Error::new(ErrorKind::Internal, "this is no array of objects of the length of the column");
+            return Err(to_py_err(self.py, error));
+        }
+        let (start, stride) = (buffer.buf_ptr().cast::<u8>(), buffer.strides()[0]);
+        for index in 0..self.column.len() {
+            let object = self.object(index)?.into_ptr();
+            // SAFETY: the buffer holds so many pointers to objects (or null), each `stride` behind the last, whose
+            // references belong to the array. It stays where it is while the buffer is held. Fields of a structured
+            // array may be unaligned.
+            unsafe {
+                let cell = start.offset(index as isize * stride).cast::<*mut ffi::PyObject>();
+                let before = cell.read_unaligned();
+                cell.write_unaligned(object);
+                ffi::Py_XDECREF(before);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Objects of cells made before: texts, days and the like repeat, and to find an object costs less time and memory than
+/// to make one. What is new takes the place of something else.
+struct Repeats<'py> {
+    /// Objects with the cells they were made of.
+    slots: Vec<Option<(usize, Bound<'py, PyAny>)>>,
+    found: usize,
+    made: usize,
+}
+
+impl Default for Repeats<'_> {
+    fn default() -> Self {
+        Repeats { slots: Vec::new(), found: 0, made: 0 }
+    }
+}
+
+impl<'py> Repeats<'py> {
+    const SLOTS: usize = 1 << 13;
+
+    fn find(
+        &mut self,
+        hash: usize,
+        index: usize,
+        same: impl Fn(usize) -> bool,
+        make: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        // Where most are new, looking is a waste.
+        if self.made > 2 * Self::SLOTS && self.made > self.found {
+            return make();
+        }
+        if self.slots.is_empty() {
+            self.slots.resize_with(Self::SLOTS, || None);
+        }
+        let slot = &mut self.slots[hash % Self::SLOTS];
+        if let Some((other, object)) = slot
+            && same(*other)
+        {
+            self.found += 1;
+            return Ok(object.clone());
+        }
+        let object = make()?;
+        *slot = Some((index, object.clone()));
+        self.made += 1;
+        Ok(object)
+    }
+}
+
+fn hash(bytes: &[u8]) -> usize {
+    /// Multiplies eight bytes at a time: whoever makes them collide only makes a column slower.
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, chunk: &[u8]| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        (hash.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(FACTOR)
+    };
+    let hash = bytes.chunks(8).fold(bytes.len() as u64, mix);
+    (hash >> 40) as usize
 }

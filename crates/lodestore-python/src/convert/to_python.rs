@@ -9,6 +9,7 @@ use super::from_python::classes;
 use super::numpy;
 use crate::codec::foreign_to_python;
 use crate::error::to_py_err;
+use crate::memory::to_bytes;
 
 /// The Python object of a value.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
@@ -26,7 +27,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
         Value::Complex(number) => Ok(PyComplex::from_doubles(py, number.re, number.im).into_any()),
         Value::Decimal(number) => classes(py)?.decimal.bind(py).call1((number.as_str(),)),
         Value::Text(text) => Ok(PyString::new(py, text).into_any()),
-        Value::Bytes(bytes) => Ok(PyBytes::new(py, bytes).into_any()),
+        Value::Bytes(bytes) => Ok(to_bytes(py, bytes)?.into_any()),
         Value::Uuid(id) => {
             let keywords = PyDict::new(py);
             keywords.set_item("bytes", PyBytes::new(py, id.as_bytes()))?;

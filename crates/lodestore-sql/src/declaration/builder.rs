@@ -20,6 +20,7 @@ impl<'a> Builder<'a> {
             comment: comment.to_owned(),
             columns: Vec::new(),
             primary_key: Vec::new(),
+            inherited: Vec::new(),
             foreign_keys: Vec::new(),
             indexes: Vec::new(),
             lineage: Vec::new(),
@@ -137,18 +138,21 @@ impl<'a> Builder<'a> {
                 .with_hint(format!("rename it: `.proj(other_name='{}')`", origin.name)));
             }
             Some(_) => {}
-            None => self.push(Attribute {
-                name: lodestore_types::AttributeName::new(name)?.as_str().to_owned(),
-                kind: origin.kind.clone(),
-                in_key: !self.secondary,
-                nullable: key.nullable,
-                default: key.nullable.then_some(DefaultValue::Null),
-                autoincrement: false,
-                comment: origin.comment.clone(),
-                hidden: name.starts_with('_'),
-                lineage: None,
-                expression: None,
-            })?,
+            None => {
+                self.declaration.inherited.push(name.to_owned());
+                self.push(Attribute {
+                    name: lodestore_types::AttributeName::new(name)?.as_str().to_owned(),
+                    kind: origin.kind.clone(),
+                    in_key: !self.secondary,
+                    nullable: key.nullable,
+                    default: key.nullable.then_some(DefaultValue::Null),
+                    autoincrement: false,
+                    comment: origin.comment.clone(),
+                    hidden: name.starts_with('_'),
+                    lineage: None,
+                    expression: None,
+                })?
+            }
         }
         let lineage = match &origin.lineage {
             Some(lineage) => lineage.clone(),

@@ -29,6 +29,8 @@ pub struct Declaration {
     pub columns: Vec<Attribute>,
     /// The names of the key columns in order; `_singleton` alone for a table without key.
     pub primary_key: Vec<String>,
+    /// The columns that foreign keys brought along, of which the table's own text says nothing.
+    pub inherited: Vec<String>,
     /// Its foreign keys in order of definition.
     pub foreign_keys: Vec<ForeignKey>,
     /// Declared and unique indexes in order of definition. Those that only support foreign keys are the dialect's.

@@ -28,6 +28,13 @@ pub(super) struct Limit {
     pub offset: u64,
 }
 
+impl Limit {
+    /// No limit at all.
+    pub fn none() -> Self {
+        Limit { order: Vec::new(), limit: None, offset: 0 }
+    }
+}
+
 impl Block {
     /// All rows and columns of a source.
     pub fn new<'a>(from: Fragment, names: impl Iterator<Item = &'a str>) -> Self {
@@ -61,6 +68,11 @@ impl Block {
     /// True if its rows and columns are exactly those of the source.
     pub fn is_whole(&self) -> bool {
         self.whole && self.is_plain() && self.filters.is_empty()
+    }
+
+    /// True if a filter asks the table that the rows come from.
+    pub fn asks_its_source(&self) -> bool {
+        self.filters.iter().any(|filter| filter.mentions(&self.from))
     }
 
     /// The query for its columns.

@@ -17,7 +17,8 @@ pub enum Condition {
     False,
     /// SQL text over the attributes.
     Sql(String),
-    /// Each named attribute (or path into a JSON attribute, such as `meta.a.b`) equals its value. NULL means "is
+    /// Each named attribute (or path into a JSON attribute, such as `meta.a.b`) equals its value; with wildcards in the path
+    /// (`meta.a[*].b`), one of the values there does. NULL means "is
     /// NULL", a list means "one of these". Names that are no attributes are ignored: a mapping of nothing but such
     /// names holds for every row (see [`Condition::ignores`]).
     Map(Vec<(String, Value)>),
@@ -91,16 +92,14 @@ impl Condition {
             Condition::True | Condition::Universal => Predicate::Constant(true),
             Condition::False => Predicate::Constant(false),
             Condition::Sql(text) => Predicate::Sql(SqlText::scan(text, heading)?),
-            Condition::Map(entries) => {
-                let known = entries.iter().filter_map(|(name, value)| equality(heading, name, value).transpose());
-                all(known.collect::<Result<_>>()?)
-            }
+            Condition::Map(entries) => mapping(heading, entries)?,
             Condition::All(items) => {
                 all(items.iter().map(|item| item.resolve(heading, matching)).collect::<Result<_>>()?)
             }
-            Condition::Any(items) => {
-                any(items.iter().map(|item| item.resolve(heading, matching)).collect::<Result<_>>()?)
-            }
+            Condition::Any(items) => match same_names(items) {
+                Some((names, rows)) => among(heading, &names, &rows)?,
+                None => any(items.iter().map(|item| item.resolve(heading, matching)).collect::<Result<_>>()?),
+            },
             Condition::Not(inner) => not(inner.resolve(heading, matching)?),
             Condition::In(other) => {
                 check_matching(heading, &other.heading, matching)?;
@@ -132,6 +131,79 @@ impl From<Expression> for Condition {
     fn from(expression: Expression) -> Self {
         Condition::In(expression)
     }
+}
+
+/// The names of many mappings that all have the same ones in the same order, and the entries of each.
+fn same_names(items: &[Condition]) -> Option<(Vec<&str>, Vec<&Entries>)> {
+    fn entries(item: &Condition) -> Option<&Entries> {
+        if let Condition::Map(entries) = item { Some(entries) } else { None }
+    }
+    fn names(entries: &Entries) -> impl Iterator<Item = &str> {
+        entries.iter().map(|(name, _)| name.as_str())
+    }
+    let first = entries(items.first()?)?;
+    let rows = items.iter().map(entries).collect::<Option<Vec<_>>>()?;
+    let same = rows.len() > 1 && rows.iter().all(|row| names(row).eq(names(first)));
+    same.then(|| (names(first).collect(), rows))
+}
+
+/// One of many mappings of the same names. What is known of the names is found once for all; a value that is no plain
+/// one (NULL, a list) takes its mapping the long way.
+fn among(heading: &Heading, names: &[&str], rows: &[&Entries]) -> Result<Predicate> {
+    let mut columns = Vec::new();
+    let mut plain = true;
+    for (index, name) in names.iter().enumerate() {
+        let Some(attribute) = heading.get(first_component(name)) else { continue };
+        match attribute.stored_as() {
+            Some(core) if attribute.name == *name && attribute.kind.codec.is_none() && *core != CoreType::Json => {
+                columns.push((index, attribute, core));
+            }
+            _ => plain = false,
+        }
+    }
+    plain &= !columns.is_empty();
+    let mut gathered = Vec::with_capacity(rows.len());
+    let mut others = Vec::new();
+    for entries in rows {
+        let mut row = plain.then(|| Vec::with_capacity(columns.len()));
+        let mut never = false;
+        for (index, attribute, core) in &columns {
+            let value = &entries[*index].1;
+            if row.is_none() || matches!(value, Value::List(_) | Value::Tuple(_) | Value::Set(_)) {
+                row = None;
+                break;
+            }
+            match comparable(core, value).map_err(|error| error.with("attribute", &attribute.name))? {
+                Comparable::Value(value) => row.as_mut().map_or((), |row| row.push(value)),
+                Comparable::Never => never = true,
+                Comparable::Null => row = None,
+            }
+        }
+        match row {
+            None => others.push(mapping(heading, entries)?),
+            Some(row) if !never => gathered.push(row),
+            Some(_) => {}
+        }
+    }
+    if gathered.len() > 1 {
+        let columns = columns.iter().map(|(_, attribute, core)| (attribute.name.clone(), (*core).clone())).collect();
+        others.push(Predicate::Among(columns, gathered));
+    } else if let Some(row) = gathered.pop() {
+        let equal = |((_, attribute, core), value): (&(usize, &Attribute, &CoreType), Value)| {
+            Predicate::Equals(Operand::Attribute(attribute.name.clone()), value, Some((*core).clone()))
+        };
+        others.push(all(columns.iter().zip(row).map(equal).collect()));
+    }
+    Ok(any(others))
+}
+
+/// The entries of a mapping.
+type Entries = Vec<(String, Value)>;
+
+/// All equalities of a mapping that name attributes.
+fn mapping(heading: &Heading, entries: &Entries) -> Result<Predicate> {
+    let known = entries.iter().filter_map(|(name, value)| equality(heading, name, value).transpose());
+    Ok(all(known.collect::<Result<_>>()?))
 }
 
 /// A conjunction without its constants.
@@ -244,8 +316,10 @@ fn equality(heading: &Heading, name: &str, value: &Value) -> Result<Option<Predi
         Value::Bool(flag) if path.as_type.is_none() => {
             Predicate::Equals(operand(JsonForm::Text), Value::Text(flag.to_string()), None)
         }
-        Value::Text(_) => Predicate::Equals(operand(JsonForm::Text), value.clone(), None),
-        value => Predicate::Equals(operand(JsonForm::Native), value.clone(), None),
+        Value::Int(_) | Value::Float(_) | Value::Decimal(_) | Value::Bool(_) => {
+            Predicate::Equals(operand(JsonForm::Native), value.clone(), None)
+        }
+        value => Predicate::Equals(operand(JsonForm::Text), value.clone(), None),
     }))
 }
 
@@ -269,27 +343,46 @@ fn compare(attribute: &Attribute, value: &Value) -> Result<Predicate> {
     if let Value::List(items) | Value::Tuple(items) | Value::Set(items) = value {
         return Ok(any(items.iter().map(|item| compare(attribute, item)).collect::<Result<_>>()?));
     }
-    if matches!(value, Value::Float(number) if number.is_nan()) {
-        return Err(
-            Error::new(ErrorKind::InvalidCondition, "nothing equals NaN").with_hint("None asks for missing values")
-        );
-    }
     let Some(core) = attribute.stored_as() else {
+        refuse_nan(value)?;
         return Ok(Predicate::Equals(operand(), value.clone(), None));
     };
+    Ok(match comparable(core, value)? {
+        Comparable::Null => Predicate::IsNull(operand()),
+        Comparable::Value(value) => Predicate::Equals(operand(), value, Some(core.clone())),
+        Comparable::Never => Predicate::Constant(false),
+    })
+}
+
+/// What a value is to an attribute that it is compared with.
+enum Comparable {
+    Null,
+    Value(Value),
+    /// A sound value that no row can have: a number out of range, a text too long.
+    Never,
+}
+
+fn comparable(core: &CoreType, value: &Value) -> Result<Comparable> {
+    refuse_nan(value)?;
     // A moment is compared to the last digit, though the attribute may keep fewer.
     let checked = match core {
         CoreType::DateTime(_) => CoreType::DateTime(None).check(value.clone()),
         core => core.check(value.clone()),
     };
     match checked {
-        Ok(Value::Null) => Ok(Predicate::IsNull(operand())),
-        Ok(value) => Ok(Predicate::Equals(operand(), value, Some(core.clone()))),
-        // A number out of range, a text too long: sound values that no row can have.
-        Err(error) if error.kind() == ErrorKind::InvalidValue && is_sound(value, core) => {
-            Ok(Predicate::Constant(false))
-        }
+        Ok(Value::Null) => Ok(Comparable::Null),
+        Ok(value) => Ok(Comparable::Value(value)),
+        Err(error) if error.kind() == ErrorKind::InvalidValue && is_sound(value, core) => Ok(Comparable::Never),
         Err(error) => Err(error),
+    }
+}
+
+fn refuse_nan(value: &Value) -> Result<()> {
+    match value {
+        Value::Float(number) if number.is_nan() => {
+            Err(Error::new(ErrorKind::InvalidCondition, "nothing equals NaN").with_hint("None asks for missing values"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -56,6 +56,12 @@ impl Fragment {
         all
     }
 
+    /// True if the text of `other`, which holds no values, stands in this one.
+    pub fn mentions(&self, other: &Fragment) -> bool {
+        let text = other.texts.concat();
+        self.texts.iter().any(|own| own.contains(&text))
+    }
+
     /// The text of a fragment that holds no values.
     pub fn into_text(self) -> String {
         debug_assert!(self.values.is_empty());

@@ -52,6 +52,7 @@ pub use condition::Condition;
 pub use join::{JoinKind, JoinOptions};
 pub use matching::Matching;
 pub use projection::Projection;
+pub(crate) use sql_text::SqlText;
 pub use top::Top;
 
 use std::sync::Arc;
@@ -59,6 +60,7 @@ use std::sync::Arc;
 use lodestore_types::{Error, ErrorKind, FullTableName, Result};
 
 use crate::{Dialect, Heading, Statement};
+use block::Limit;
 use condition::Predicate;
 use projection::{Column, Source};
 use render::Renderer;
@@ -215,9 +217,14 @@ impl Expression {
     /// [`ErrorKind::InvalidRequest`] if it is more than a restricted table.
     pub fn delete(&self, dialect: &dyn Dialect) -> Result<Statement> {
         let mut renderer = Renderer::new(dialect);
-        let block = renderer.block(self)?;
-        if block.is_table && !block.is_shaped() && self.keeps_key() {
+        let mut block = renderer.block(self)?;
+        let free = dialect.deletes_what_it_reads() || !block.asks_its_source();
+        if block.is_table && !block.is_shaped() && self.keeps_key() && free {
             return Ok(block.delete().into_statement(dialect));
+        }
+        if !dialect.deletes_what_it_reads() {
+            // What is limited is worked out before the first row goes.
+            block.limit.get_or_insert_with(Limit::none).limit.get_or_insert(i64::MAX as u64);
         }
         // Rows that are limited, or chosen by what was computed, are told by their keys.
         let Some(table) = self.base_table().filter(|_| self.keeps_key()) else {

@@ -1,6 +1,6 @@
 //! What a projection keeps, renames and computes.
 
-use lodestore_types::{CoreType, Error, ErrorKind, Result};
+use lodestore_types::{CoreType, Error, ErrorKind, MEAN_DIGITS, Result};
 
 use super::sql_text::SqlText;
 use crate::dialect::JsonPath;
@@ -26,8 +26,13 @@ pub(super) struct Column {
 #[derive(Debug, Clone)]
 pub(super) enum Source {
     Attribute(String),
-    Path { attribute: String, path: String, as_type: Option<String> },
-    Sql(SqlText),
+    Path {
+        attribute: String,
+        path: String,
+        as_type: Option<String>,
+    },
+    /// SQL, and the type of the attribute if all of it is a function of one.
+    Sql(SqlText, Option<CoreType>),
 }
 
 impl Projection {
@@ -46,7 +51,7 @@ impl Projection {
     pub(super) fn resolve_rows(&self, heading: &Heading) -> Result<(Vec<Column>, Heading)> {
         let resolved = self.resolve(heading, heading)?;
         for column in &resolved.0 {
-            if let Source::Sql(sql) = &column.source
+            if let Source::Sql(sql, _) = &column.source
                 && let Some(function) = sql.aggregate()
             {
                 let message = format!("`{function}` takes many rows to one, and a projection keeps its rows");
@@ -99,7 +104,7 @@ impl Projection {
         }
         for ((name, named), (_, text)) in named.iter().zip(&self.named) {
             if let Named::Computed(source) = named {
-                let attribute = computed(name, text, source, scope);
+                let attribute = computed(name, text, source);
                 add(Column { name: name.clone(), source: source.clone() }, attribute)?;
             }
         }
@@ -179,7 +184,9 @@ impl Named {
                 as_type: path.as_type.map(str::to_owned),
             }));
         }
-        SqlText::scan(bare, scope).map(|sql| Named::Computed(Source::Sql(sql)))
+        let sql = SqlText::scan(bare, scope)?;
+        let over = sql.as_call().and_then(|(_, argument)| plain_type(argument?, scope)).cloned();
+        Ok(Named::Computed(Source::Sql(sql, over)))
     }
 
     fn attribute(&self) -> Option<&String> {
@@ -203,9 +210,10 @@ fn is_constant(text: &str, heading: &Heading) -> bool {
         || heading.get_any(text).is_some_and(|attribute| attribute.hidden)
 }
 
-fn computed(name: &str, text: &str, source: &Source, scope: &Heading) -> Attribute {
+fn computed(name: &str, text: &str, source: &Source) -> Attribute {
     let kind = match source {
-        Source::Sql(sql) => infer(sql, scope),
+        Source::Sql(sql, over) => infer(sql, over.as_ref()),
+        Source::Path { path, .. } if path.contains('*') => Some(CoreType::Json),
         _ => None,
     };
     Attribute {
@@ -227,17 +235,21 @@ fn computed(name: &str, text: &str, source: &Source, scope: &Heading) -> Attribu
     }
 }
 
+/// The type of an attribute that SQL can compute with.
+fn plain_type<'a>(name: &str, scope: &'a Heading) -> Option<&'a CoreType> {
+    scope.get_any(name).filter(|attribute| attribute.kind.codec.is_none()).and_then(Attribute::stored_as)
+}
+
 /// The type of a computed attribute, where it is plain.
-fn infer(sql: &SqlText, scope: &Heading) -> Option<CoreType> {
-    let (function, argument) = sql.as_call()?;
-    let argument = argument.and_then(|name| scope.get_any(name));
-    let core = argument.filter(|attribute| attribute.kind.codec.is_none()).and_then(Attribute::stored_as);
-    match (function.to_ascii_lowercase().as_str(), core) {
+fn infer(sql: &SqlText, over: Option<&CoreType>) -> Option<CoreType> {
+    let (function, _) = sql.as_call()?;
+    match (function.to_ascii_lowercase().as_str(), over) {
         ("count", _) => Some(CoreType::Int64),
         ("min" | "max", Some(core)) => Some(core.clone()),
-        ("avg", Some(core)) if core.is_numeric() && !matches!(core, CoreType::Decimal { .. }) => {
-            Some(CoreType::Float64)
+        ("avg", Some(CoreType::Decimal { scale, .. })) => {
+            Some(CoreType::Decimal { precision: 65, scale: scale + MEAN_DIGITS })
         }
+        ("avg", Some(core)) if core.is_numeric() => Some(CoreType::Float64),
         ("sum", Some(core)) if core.integer_range().is_some() || *core == CoreType::Bool => Some(CoreType::Int64),
         ("sum", Some(CoreType::Float32 | CoreType::Float64)) => Some(CoreType::Float64),
         ("sum", Some(CoreType::Decimal { scale, .. })) => Some(CoreType::Decimal { precision: 65, scale: *scale }),

@@ -121,13 +121,22 @@ impl<'a> Renderer<'a> {
             Source::Path { attribute, path, as_type } => {
                 Some(self.path(attribute, path, as_type.as_deref(), JsonForm::Text))
             }
-            Source::Sql(text) => Some(text.render(self.dialect).into()),
+            Source::Sql(text, over) => {
+                let aggregate = over.as_ref().and_then(|core| text.render_aggregate(self.dialect, core));
+                Some(aggregate.unwrap_or_else(|| text.render(self.dialect)).into())
+            }
         };
         (column.name.clone(), sql)
     }
 
     fn path(&self, attribute: &str, path: &str, as_type: Option<&str>, form: JsonForm) -> Fragment {
         self.dialect.json_path(&self.dialect.quote(attribute), &JsonPath { attribute, path, as_type }, form).into()
+    }
+
+    /// The query for all values at a path with wildcards.
+    fn values(&self, attribute: &str, path: &str, as_type: Option<&str>, form: JsonForm) -> Result<String> {
+        let path = JsonPath { attribute, path, as_type };
+        self.dialect.json_values(&self.dialect.quote(attribute), &path, form)
     }
 
     fn join(
@@ -140,8 +149,12 @@ impl<'a> Renderer<'a> {
         let left = self.block(left)?;
         let left = self.wrap_unless(Block::is_whole, left);
         let right = self.block(right)?;
-        let right = self.wrap_unless(|block| block.is_table && block.is_whole(), right);
+        let mut right = self.wrap_unless(|block| block.is_table && block.is_whole(), right);
         let mut from = left.from;
+        if right.is_table && from.mentions(&right.from) {
+            // Servers want two names for a table that stands twice in one FROM.
+            right.from.push(" AS ").push(&self.alias());
+        }
         from.push(match kind {
             JoinKind::Inner => " JOIN ",
             JoinKind::Left => " LEFT JOIN ",
@@ -186,9 +199,18 @@ impl<'a> Renderer<'a> {
             core.and_then(|core| self.dialect.order_by(&sql, core)).unwrap_or(sql)
         };
         match term {
-            Term::Attribute { name, descending } => sorted(name) + if *descending { " DESC" } else { "" },
-            Term::Sql(text) if text.begins_with_name() => text.render_with(self.dialect, &|name| Some(sorted(name))),
-            Term::Sql(text) => text.render_with(self.dialect, &|name| Some(written_out(name))),
+            Term::Attribute { name, descending } => {
+                let nullable = scope.get_any(name).is_none_or(|attribute| attribute.nullable);
+                sorted(name) + self.dialect.direction(*descending, nullable)
+            }
+            Term::Sql(text) => match text.as_direction() {
+                Some((name, descending)) => {
+                    let nullable = scope.get_any(name).is_none_or(|attribute| attribute.nullable);
+                    sorted(name) + self.dialect.direction(descending, nullable)
+                }
+                None if text.begins_with_name() => text.render_with(self.dialect, &|name| Some(sorted(name))),
+                None => text.render_with(self.dialect, &|name| Some(written_out(name))),
+            },
         }
     }
 
@@ -215,13 +237,24 @@ impl<'a> Renderer<'a> {
             Predicate::Constant(true) => sql.push("1 = 1"),
             Predicate::Constant(false) => sql.push("1 = 0"),
             Predicate::Sql(text) => sql.push(&text.render(self.dialect)),
+            Predicate::IsNull(Operand::Path { attribute, path, as_type, form }) if path.contains('*') => {
+                sql.push("NOT EXISTS (").push(&self.values(attribute, path, as_type.as_deref(), *form)?).push(")")
+            }
             Predicate::IsNull(operand) => sql.append(self.operand(operand)).push(" IS NULL"),
             Predicate::Equals(operand, value, core) => {
-                let value = match core {
-                    Some(core) => self.dialect.encode(value.clone(), core)?,
-                    None => self.dialect.encode_free(value.clone())?,
+                let (value, cast) = match core {
+                    Some(core) => (self.dialect.encode(value.clone(), core)?, ""),
+                    // What a document holds is compared as the document says it.
+                    None if matches!(operand, Operand::Path { .. }) => (self.dialect.encode_free(value.clone())?, ""),
+                    None => (self.dialect.encode_free(value.clone())?, self.dialect.free_cast(value)),
                 };
-                sql.append(self.operand(operand)).push(" = ").push_value(value)
+                match operand {
+                    Operand::Path { attribute, path, as_type, form } if path.contains('*') => {
+                        let values = self.values(attribute, path, as_type.as_deref(), *form)?;
+                        sql.push_value(value).push(" IN (").push(&values).push(")")
+                    }
+                    operand => sql.append(self.operand(operand)).push(" = ").push_value(value).push(cast),
+                }
             }
             Predicate::Among(columns, rows) => sql.append(self.among(columns, rows)?),
             Predicate::All(items) => sql.append(self.list(items, " AND ")?),
@@ -259,20 +292,23 @@ impl<'a> Renderer<'a> {
         };
         let rows = rows.iter().map(encode).collect::<Result<Vec<_>>>()?;
         let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+        let cores: Vec<CoreType> = columns.iter().map(|(_, core)| core.clone()).collect();
         let mut sql = Fragment::from(self.row_of(&names));
         sql.push(" IN (");
-        match self.dialect.rows(columns.len(), &rows) {
+        match self.dialect.rows(&cores, &rows) {
             Some(query) => {
                 sql.append(Fragment::from_statement(query));
             }
             None => {
-                sql.push("VALUES ");
+                let lists = self.dialect.lists_rows();
+                sql.push(if lists { "" } else { "VALUES " });
+                let (open, close) = if lists && names.len() == 1 { ("", "") } else { ("(", ")") };
                 for (index, row) in rows.into_iter().enumerate() {
-                    sql.push(if index == 0 { "(" } else { ", (" });
+                    sql.push(if index == 0 { "" } else { ", " }).push(open);
                     for (column, value) in row.into_iter().enumerate() {
                         sql.push(if column == 0 { "" } else { ", " }).push_value(value);
                     }
-                    sql.push(")");
+                    sql.push(close);
                 }
             }
         }

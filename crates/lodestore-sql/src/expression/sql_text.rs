@@ -1,6 +1,6 @@
 //! SQL text of a user as a tree: what it says of itself, and how each dialect writes it.
 
-use lodestore_types::FullTableName;
+use lodestore_types::{CoreType, FullTableName};
 
 use super::words::is_in;
 use crate::Dialect;
@@ -28,15 +28,30 @@ pub(super) enum Piece {
 }
 
 impl SqlText {
-    /// The single function that it consists of, with the attribute that is its whole argument.
+    /// The single function that it consists of, with the attribute that is its whole argument, distinct or not.
     pub fn as_call(&self) -> Option<(&str, Option<&str>)> {
-        let mut pieces = self.pieces.iter().filter(|piece| !matches!(piece, Piece::Raw(raw) if raw.trim().is_empty()));
-        let (Some(Piece::Call(function, inside)), None) = (pieces.next(), pieces.next()) else { return None };
-        let argument = match &inside[..] {
+        let (function, inside) = self.call()?;
+        let argument = match inside {
             [Piece::Name(name)] => Some(name.as_str()),
+            [Piece::Raw(word), Piece::Name(name)] if is_word(word, "distinct") => Some(name.as_str()),
             _ => None,
         };
         Some((function, argument))
+    }
+
+    fn call(&self) -> Option<(&str, &[Piece])> {
+        let blank = |piece: &&Piece| matches!(piece, Piece::Raw(raw) if raw.trim().is_empty());
+        let mut pieces = self.pieces.iter().filter(|piece| !blank(piece));
+        match (pieces.next(), pieces.next()) {
+            (Some(Piece::Call(function, inside)), None) => Some((function, inside)),
+            _ => None,
+        }
+    }
+
+    /// The function over an attribute of this type as the dialect has to say it; nothing if it stands as written.
+    pub fn render_aggregate(&self, dialect: &dyn Dialect, core: &CoreType) -> Option<String> {
+        let (function, inside) = self.call()?;
+        dialect.aggregate(&function.to_ascii_lowercase(), render(inside, dialect, &|_| None).trim(), core)
     }
 
     /// True if it is a name, perhaps with a direction behind it.
@@ -48,6 +63,23 @@ impl SqlText {
             _ => false,
         };
         matches!(&self.pieces[..], [Piece::Name(_), rest @ ..] if rest.iter().all(direction))
+    }
+
+    /// The name and whether it is descending, if it is a name with nothing but that behind it.
+    pub fn as_direction(&self) -> Option<(&str, bool)> {
+        let [Piece::Name(name), rest @ ..] = &self.pieces[..] else { return None };
+        let words: String = rest
+            .iter()
+            .map(|piece| match piece {
+                Piece::Raw(raw) => raw.to_ascii_lowercase(),
+                _ => "?".to_owned(),
+            })
+            .collect();
+        match words.trim() {
+            "" | "asc" => Some((name, false)),
+            "desc" => Some((name, true)),
+            _ => None,
+        }
     }
 
     /// The first function in it that takes many rows to one.
@@ -64,6 +96,10 @@ impl SqlText {
     pub fn render_with(&self, dialect: &dyn Dialect, replace: &dyn Fn(&str) -> Option<String>) -> String {
         render(&self.pieces, dialect, replace)
     }
+}
+
+fn is_word(raw: &str, word: &str) -> bool {
+    raw.trim().eq_ignore_ascii_case(word)
 }
 
 fn aggregate(pieces: &[Piece]) -> Option<&str> {
@@ -94,7 +130,7 @@ fn aggregate(pieces: &[Piece]) -> Option<&str> {
         "var_samp",
         "variance",
     ];
-    let is_word = |piece: &Piece, word: &str| matches!(piece, Piece::Raw(raw) if raw.trim().eq_ignore_ascii_case(word));
+    let is_word = |piece: &Piece, word: &str| matches!(piece, Piece::Raw(raw) if is_word(raw, word));
     // A query of its own has its own rows.
     if pieces.iter().any(|piece| is_word(piece, "select")) {
         return None;
@@ -120,10 +156,24 @@ fn aggregate(pieces: &[Piece]) -> Option<&str> {
 }
 
 fn render(pieces: &[Piece], dialect: &dyn Dialect, replace: &dyn Fn(&str) -> Option<String>) -> String {
+    let word = |index: usize| match pieces.get(index) {
+        Some(Piece::Raw(text)) => text.trim(),
+        _ => "",
+    };
+    let negates =
+        |index: usize| word(index).eq_ignore_ascii_case("not") && dialect.operator(word(index + 1), true).is_some();
     pieces
         .iter()
-        .map(|piece| match piece {
-            Piece::Raw(text) => text.clone(),
+        .enumerate()
+        .map(|(index, piece)| match piece {
+            Piece::Raw(_) if negates(index) => String::new(),
+            Piece::Raw(text) => {
+                let negated = index > 0 && negates(index - 1);
+                match dialect.operator(text.trim(), negated) {
+                    Some(operator) => format!("{operator} "),
+                    None => text.clone(),
+                }
+            }
             Piece::Name(name) => replace(name).unwrap_or_else(|| dialect.quote(name)),
             Piece::Literal(text) => dialect.literal(text),
             Piece::Table(table) => dialect.table(table),

@@ -19,6 +19,12 @@ impl Lineage {
         Lineage(text.into())
     }
 
+    /// The table and the attribute; nothing if the text names none.
+    pub fn split(&self) -> Option<(FullTableName, String)> {
+        let (table, attribute) = self.0.rsplit_once('.')?;
+        Some((FullTableName::parse(table).ok()?, attribute.to_owned()))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -14,3 +14,4 @@ pub use attribute::{Attribute, AttributeType, DefaultValue};
 pub use lineage::Lineage;
 pub use lookup::Heading;
 pub use marker::{split_marker, with_marker};
+pub(crate) use text::plain_text;

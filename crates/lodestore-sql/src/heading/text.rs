@@ -49,7 +49,7 @@ impl Attribute {
 }
 
 /// A value as a definition writes it, without quotes.
-fn plain_text(value: &Value) -> String {
+pub(crate) fn plain_text(value: &Value) -> String {
     match value {
         Value::Bool(flag) => u8::from(*flag).to_string(),
         Value::Text(text) => text.clone(),
@@ -107,7 +107,8 @@ impl Heading {
 }
 
 impl Attribute {
-    fn definition_line(&self) -> String {
+    /// The line of a definition that declares it.
+    pub(crate) fn definition_line(&self) -> String {
         AttributeLine {
             name: self.name.clone(),
             default: self.default_text(),

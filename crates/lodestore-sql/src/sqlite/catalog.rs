@@ -35,6 +35,19 @@ pub(super) fn table_exists(table: &FullTableName) -> Statement {
     ask("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1", &[&table.to_string()])
 }
 
+/// SQLite counts the changes of its catalog.
+pub(super) fn version() -> Statement {
+    ask("PRAGMA schema_version", &[])
+}
+
+pub(super) fn lineage_exists(schema: &SchemaName) -> Statement {
+    ask("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1", &[&format!("{schema}.~lineage")])
+}
+
+pub(super) fn lineage(schema: &SchemaName) -> Statement {
+    ask(format!("SELECT \"table_name\", \"attribute_name\", \"lineage\" FROM {}", hidden(schema, "lineage")), &[])
+}
+
 pub(super) fn heading_queries(table: &FullTableName) -> Vec<Statement> {
     let full = table.to_string();
     let own = |name: &str, column: &str| {

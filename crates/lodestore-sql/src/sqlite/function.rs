@@ -1,5 +1,7 @@
 //! Functions of other databases that SQLite calls otherwise, so that common expressions work everywhere.
 
+use lodestore_types::CoreType;
+
 /// What to write instead of `function(arguments)`; nothing if it stands as written.
 pub(super) fn translate(function: &str, arguments: &[String]) -> Option<String> {
     let name = function.to_ascii_lowercase();
@@ -34,6 +36,19 @@ pub(super) fn translate(function: &str, arguments: &[String]) -> Option<String> 
         (unit, [moment]) => part(unit, moment)?,
         _ => return None,
     })
+}
+
+/// Aggregates of decimal numbers, which are kept as text: exact, and compared and sorted as the columns are.
+pub(super) fn aggregate(function: &str, argument: &str, core: &CoreType) -> Option<String> {
+    let CoreType::Decimal { .. } = core else { return None };
+    let name = match function {
+        "sum" => "decimal_sum",
+        "avg" => "decimal_avg",
+        "min" | "max" => function,
+        _ => return None,
+    };
+    // The cast lets it be compared with numbers, as a column of text is.
+    Some(format!("CAST({name}({argument}) AS TEXT) COLLATE decimal"))
 }
 
 /// The two sides of a word that stands between blanks, in any letter case.

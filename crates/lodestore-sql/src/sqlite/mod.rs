@@ -4,12 +4,16 @@
 //! `CHECK` constraints; what it cannot hold (declared types, comments, lineage) lives in hidden tables: `~schemas`,
 //! and for each schema `schema.~comments` and `schema.~lineage`.
 //!
-//! The connection must register the collation `decimal` as [`compare_decimals`], switch `foreign_keys` on, and switch off
+//! The connection must register the collation `decimal` as [`compare_decimals`] and the aggregate functions `decimal_sum`
+//! and `decimal_avg` as those of [`DecimalSum`](lodestore_types::DecimalSum), the function `lodestore_convert` (value, type
+//! from, type to) as [`convert_stored`], switch `foreign_keys` on, and switch off
 //! SQLite's habit of taking unknown names in double quotes for text (`SQLITE_DBCONFIG_DQS_DML`): else a misspelt name
 //! would be a constant instead of an error.
 
+mod alter;
 mod catalog;
 mod function;
+mod json;
 mod query;
 mod table;
 mod types;
@@ -17,11 +21,12 @@ mod types;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use alter::convert_stored;
 pub use types::compare_decimals;
 
 use crate::dialect::{JsonForm, JsonPath};
-use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Row, Statement};
-use lodestore_types::{CoreType, FullTableName, Result, SchemaName, Value};
+use crate::{AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
 /// The dialect of SQLite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,11 +53,19 @@ impl Dialect for Sqlite {
     }
 
     fn json_path(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
-        types::json_path(column, path, form)
+        json::path(column, path, form)
+    }
+
+    fn json_values(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> Result<String> {
+        Ok(json::values(column, path, form))
     }
 
     fn call(&self, function: &str, arguments: &[String]) -> Option<String> {
         function::translate(function, arguments)
+    }
+
+    fn aggregate(&self, function: &str, argument: &str, core: &CoreType) -> Option<String> {
+        function::aggregate(function, argument, core)
     }
 
     fn order_by(&self, column: &str, core: &CoreType) -> Option<String> {
@@ -75,8 +88,12 @@ impl Dialect for Sqlite {
         types::encode_free(value)
     }
 
-    fn rows(&self, width: usize, rows: &[Row]) -> Option<Statement> {
-        query::rows(width, rows)
+    fn rows(&self, columns: &[CoreType], rows: &[Row]) -> Option<Statement> {
+        query::rows(columns.len(), rows)
+    }
+
+    fn lists_rows(&self) -> bool {
+        false
     }
 
     fn prepare_database(&self) -> Vec<Statement> {
@@ -95,6 +112,14 @@ impl Dialect for Sqlite {
         catalog::schema_exists(schema)
     }
 
+    fn schema_format(&self, schema: &SchemaName) -> Option<Statement> {
+        Some(catalog::schema_exists(schema))
+    }
+
+    fn format_version(&self) -> i64 {
+        FORMAT_VERSION
+    }
+
     fn list_schemas(&self) -> Statement {
         catalog::list_schemas()
     }
@@ -105,6 +130,14 @@ impl Dialect for Sqlite {
 
     fn declare(&self, declaration: &Declaration) -> Result<Vec<Statement>> {
         table::declare(declaration)
+    }
+
+    fn alter(&self, alteration: &Alteration) -> Result<AlterScript> {
+        alter::alter(alteration)
+    }
+
+    fn catalog_version(&self) -> Option<Statement> {
+        Some(catalog::version())
     }
 
     fn drop_table(&self, table: &FullTableName) -> Vec<Statement> {
@@ -134,6 +167,18 @@ impl Dialect for Sqlite {
 
     fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>> {
         catalog::read_dependencies(rows)
+    }
+
+    fn lineage_exists(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage_exists(schema)
+    }
+
+    fn lineage(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage(schema)
+    }
+
+    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
+        table::replace_lineage(schema, rows)
     }
 
     fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String> {

@@ -78,11 +78,16 @@ pub(super) fn rows(width: usize, rows: &[Row]) -> Option<Statement> {
         Value::Text(text) => Some(text.as_str().into()),
         _ => None,
     };
-    let row = |row: &Row| row.iter().map(json).collect::<Option<Vec<_>>>().map(serde_json::Value::Array);
-    let document = serde_json::Value::Array(rows.iter().map(row).collect::<Option<_>>()?);
-    let columns: Vec<String> = (0..width).map(|column| format!("value ->> {column}")).collect();
+    let (columns, items) = match width {
+        1 => ("value".to_owned(), rows.iter().map(|row| json(&row[0])).collect::<Option<_>>()?),
+        _ => {
+            let row = |row: &Row| row.iter().map(json).collect::<Option<Vec<_>>>().map(serde_json::Value::Array);
+            let columns: Vec<String> = (0..width).map(|column| format!("value ->> {column}")).collect();
+            (columns.join(", "), rows.iter().map(row).collect::<Option<_>>()?)
+        }
+    };
     Some(Statement {
-        sql: format!("SELECT {} FROM json_each(?)", columns.join(", ")),
-        parameters: vec![document.to_string().into()],
+        sql: format!("SELECT {columns} FROM json_each(?)"),
+        parameters: vec![serde_json::Value::Array(items).to_string().into()],
     })
 }

@@ -1,12 +1,12 @@
 //! The DDL of tables and schemas.
 
-use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, Value};
+use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Value};
 
 use super::{FORMAT_VERSION, Sqlite, types};
 use crate::declaration::is_word;
 use crate::dialect::{JsonForm, JsonPath};
 use crate::heading::with_marker;
-use crate::{Attribute, Declaration, Dialect, ForeignKey, Index, Statement};
+use crate::{Attribute, Declaration, Dialect, ForeignKey, Index, Lineage, Statement};
 
 /// The registry of schemas.
 pub(super) const SCHEMAS: &str = "~schemas";
@@ -16,7 +16,7 @@ pub(super) fn hidden(schema: &SchemaName, name: &str) -> String {
     Sqlite.quote(&format!("{schema}.~{name}"))
 }
 
-fn bare(sql: impl Into<String>) -> Statement {
+pub(super) fn bare(sql: impl Into<String>) -> Statement {
     Statement { sql: sql.into(), parameters: Vec::new() }
 }
 
@@ -65,7 +65,7 @@ pub(super) fn declare(declaration: &Declaration) -> Result<Vec<Statement>> {
     Ok(statements)
 }
 
-fn create_table(declaration: &Declaration) -> Result<String> {
+pub(super) fn create_table(declaration: &Declaration) -> Result<String> {
     let mut items = declaration.columns.iter().map(|column| define(column, declaration)).collect::<Result<Vec<_>>>()?;
     if !declaration.columns.iter().any(|column| column.autoincrement) {
         items.push(format!("PRIMARY KEY ({})", quoted(&declaration.primary_key)));
@@ -113,12 +113,12 @@ fn reference(key: &ForeignKey) -> String {
     )
 }
 
-fn quoted(columns: &[String]) -> String {
+pub(super) fn quoted(columns: &[String]) -> String {
     columns.iter().map(|column| Sqlite.quote(column)).collect::<Vec<_>>().join(", ")
 }
 
 /// Declared indexes, then those that foreign keys need so that deleting a parent need not scan the child.
-fn create_indexes(declaration: &Declaration) -> Vec<String> {
+pub(super) fn create_indexes(declaration: &Declaration) -> Vec<String> {
     let mut indexes = declaration.indexes.clone();
     let mut prefixes: Vec<&[String]> = vec![&declaration.primary_key];
     prefixes.extend(declaration.indexes.iter().map(|index| &*index.columns));
@@ -173,27 +173,38 @@ fn indexed(column: &str) -> String {
 }
 
 /// Comments and declared types, which SQLite has no place for.
-fn comments(declaration: &Declaration) -> Option<Statement> {
+pub(super) fn comments(declaration: &Declaration) -> Option<Statement> {
     let rows = declaration
         .columns
         .iter()
         .map(|column| (column.name.clone(), with_marker(&column.kind.declared, &column.comment)));
     let own = std::iter::once((String::new(), declaration.comment.clone()));
-    upsert(declaration, "comments", "comment", own.chain(rows))
+    upsert(&declaration.table, "comments", "comment", own.chain(rows))
 }
 
 fn lineage(declaration: &Declaration) -> Option<Statement> {
     let rows = declaration.lineage.iter().map(|(name, origin)| (name.clone(), origin.to_string()));
-    upsert(declaration, "lineage", "lineage", rows)
+    upsert(&declaration.table, "lineage", "lineage", rows)
+}
+
+pub(super) fn replace_lineage(schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
+    let mut statements = create_schema(schema);
+    statements.push(bare(format!("DELETE FROM {}", hidden(schema, "lineage"))));
+    statements.extend(rows.chunk_by(|left, right| left.0 == right.0).filter_map(|rows| {
+        let table = FullTableName { schema: schema.clone(), table: rows[0].0.clone() };
+        let rows = rows.iter().map(|(_, attribute, origin)| (attribute.clone(), origin.to_string()));
+        upsert(&table, "lineage", "lineage", rows)
+    }));
+    statements
 }
 
 fn upsert(
-    declaration: &Declaration,
-    table: &str,
+    table: &FullTableName,
+    into: &str,
     column: &str,
     rows: impl Iterator<Item = (String, String)>,
 ) -> Option<Statement> {
-    let mut parameters: Vec<Value> = vec![declaration.table.table.as_str().into()];
+    let mut parameters: Vec<Value> = vec![table.table.as_str().into()];
     let mut values = Vec::new();
     for (attribute, text) in rows {
         values.push(format!("(?1, ?{}, ?{})", parameters.len() + 1, parameters.len() + 2));
@@ -202,7 +213,7 @@ fn upsert(
     let sql = format!(
         "INSERT INTO {} (\"table_name\", \"attribute_name\", \"{column}\") VALUES {} ON CONFLICT (\"table_name\", \
          \"attribute_name\") DO UPDATE SET \"{column}\" = excluded.\"{column}\"",
-        hidden(&declaration.table.schema, table),
+        hidden(&table.schema, into),
         values.join(", ")
     );
     (!values.is_empty()).then_some(Statement { sql, parameters })

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use lodestore_types::{CoreType, Decimal, Error, ErrorKind, Result, Uuid, Value, parse_date, parse_datetime};
 
 use crate::DefaultValue;
-use crate::dialect::{JsonForm, JsonPath, text_literal};
+use crate::dialect::text_literal;
 
 /// The SQLite type of a column; `STRICT` tables hold its values to it.
 pub(super) fn storage(core: &CoreType) -> &'static str {
@@ -36,7 +36,8 @@ pub(super) fn check(core: &CoreType, x: &str) -> Option<String> {
             let form = [8, 4, 4, 4, 12].map(digits).join("-");
             format!("{} = 36 AND {x} GLOB '{form}'", bytes(x))
         }
-        CoreType::Json => format!("json_valid({x})"),
+        // Older SQLites call NULL invalid.
+        CoreType::Json => format!("{x} IS NULL OR json_valid({x})"),
         CoreType::Date => date(x),
         CoreType::DateTime(digits) => datetime(x, digits.unwrap_or(6)),
         CoreType::Char(length) | CoreType::Varchar(length) => {
@@ -112,30 +113,6 @@ pub(super) fn order_by(column: &str, core: &CoreType) -> Option<String> {
     Some(format!("CASE {column}{} END", places.collect::<String>()))
 }
 
-/// The value at a path of a JSON column, taken as the type that is nearest to the one asked for.
-pub(super) fn json_path(column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
-    let place = text_literal(&format!("$.{}", path.path));
-    let value = format!("json_extract({column}, {place})");
-    let Some(as_type) = path.as_type else {
-        return match form {
-            JsonForm::Native => value,
-            // SQLite extracts true and false as 1 and 0, which other databases call by their names.
-            JsonForm::Text => format!(
-                "CASE json_type({column}, {place}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST({value} AS \
-                 TEXT) END"
-            ),
-        };
-    };
-    let word = as_type.split(['(', ' ']).next().unwrap_or_default().to_ascii_lowercase();
-    let target = match word.as_str() {
-        "int" | "integer" | "bigint" | "smallint" | "tinyint" | "signed" | "unsigned" | "bool" | "boolean" => "INTEGER",
-        "decimal" | "numeric" => "NUMERIC",
-        "float" | "double" | "real" => "REAL",
-        _ => "TEXT",
-    };
-    format!("CAST({value} AS {target})")
-}
-
 /// The form in which a checked value is bound: NULL, integer, float, text or bytes.
 pub(super) fn encode(value: Value, core: &CoreType) -> Result<Value> {
     Ok(match (value, core) {
@@ -189,8 +166,6 @@ pub(super) fn decode(value: Value, core: &CoreType) -> Result<Value> {
         (value @ Value::Text(_), CoreType::Char(_) | CoreType::Varchar(_) | CoreType::Enum(_)) => value,
         (Value::Int(flag @ 0..=1), CoreType::Bool) => Value::Bool(flag == 1),
         (Value::Int(number), CoreType::Float32 | CoreType::Float64) => Value::Float(number as f64),
-        // A sum or a mean of decimals, which SQLite computes in floats.
-        (value @ (Value::Int(_) | Value::Float(_)), core @ CoreType::Decimal { .. }) => core.check(value)?,
         (Value::Text(text), core) => {
             let decoded = match core {
                 CoreType::Uuid => Uuid::parse_str(&text).map(Value::Uuid).ok(),

@@ -14,8 +14,8 @@ pub enum KeyType {
     Secret,
     /// True or false; as text also yes, no, on, off, 1, 0.
     Bool,
-    /// True, false, or nothing.
-    OptionalBool,
+    /// True, false, a JSON object, or nothing.
+    OptionalBoolOrObject,
     /// A whole number in a range.
     Int(i64, i64),
     /// A whole number in a range, or nothing.
@@ -66,7 +66,7 @@ pub const KEYS: &[Key] = {
         key("database.port", "DJ_PORT", OptionalInt(1, 65535), Null),
         key("database.name", "DJ_DATABASE_NAME", OptionalText, Null),
         key("database.reconnect", "DJ_RECONNECT", Bool, B(true)),
-        key("database.use_tls", "DJ_USE_TLS", OptionalBool, Null),
+        key("database.use_tls", "DJ_USE_TLS", OptionalBoolOrObject, Null),
         key("database.database_prefix", "DJ_DATABASE_PREFIX", Text, T("")),
         key("database.create_tables", "DJ_CREATE_TABLES", Bool, B(true)),
         key("connection.charset", "DJ_CHARSET", Text, T("")),
@@ -130,7 +130,7 @@ impl Key {
     pub fn check(&self, value: Json) -> Result<Json> {
         use KeyType::*;
         let expected = match self.kind {
-            OptionalText | Secret | OptionalBool | OptionalInt(..) | OptionalChoice(_) if value.is_null() => {
+            OptionalText | Secret | OptionalBoolOrObject | OptionalInt(..) | OptionalChoice(_) if value.is_null() => {
                 return Ok(value);
             }
             Text | OptionalText | Secret => match &value {
@@ -138,9 +138,13 @@ impl Key {
                 Json::Number(number) if self.kind == Secret => return Ok(number.to_string().into()),
                 _ => "text".to_owned(),
             },
-            Bool | OptionalBool => match boolean(&value) {
+            Bool => match boolean(&value) {
                 Some(flag) => return Ok(flag.into()),
                 None => "true or false".to_owned(),
+            },
+            OptionalBoolOrObject => match boolean(&value).map(Json::from).or_else(|| object(&value)) {
+                Some(value) => return Ok(value),
+                None => "true, false or a JSON object".to_owned(),
             },
             Int(low, high) | OptionalInt(low, high) => {
                 let number = value.as_i64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
@@ -153,16 +157,22 @@ impl Key {
                 Some(_) => return Ok(value),
                 None => format!("one of {}", words.join(", ")),
             },
-            Object => match &value {
-                Json::Object(_) => return Ok(value),
-                Json::String(text) if serde_json::from_str::<Json>(text).is_ok_and(|parsed| parsed.is_object()) => {
-                    return Ok(serde_json::from_str(text).unwrap_or(Json::Null));
-                }
-                _ => "a JSON object".to_owned(),
+            Object => match object(&value) {
+                Some(value) => return Ok(value),
+                None => "a JSON object".to_owned(),
             },
         };
         let found = if self.kind == Secret { "something else".to_owned() } else { value.to_string() };
         Err(Error::new(ErrorKind::InvalidConfig, format!("setting `{}` needs {expected}, not {found}", self.name)))
+    }
+}
+
+/// An object, perhaps spelled as text.
+fn object(value: &Json) -> Option<Json> {
+    match value {
+        Json::Object(_) => Some(value.clone()),
+        Json::String(text) => serde_json::from_str::<Json>(text).ok().filter(Json::is_object),
+        _ => None,
     }
 }
 

@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use lodestore_types::{Error, ErrorKind, Result};
+use lodestore_types::{Error, ErrorKind, MASK, Result, mask_urls};
 use serde_json::{Map, Value as Json, json};
 
 use super::keys::{KEYS, Key, KeyType};
-
-/// What is shown for a secret.
-const MASK: &str = "**********";
 
 /// Which database is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,30 +77,47 @@ impl Config {
             return Ok(());
         }
         if let Some(path) = name.strip_prefix("stores.") {
-            let (store, attribute) =
-                path.split_once('.').map_or((path, None), |(store, attribute)| (store, Some(attribute)));
-            match (attribute, value) {
-                (None, Json::Null) => drop(self.stores.shift_remove(store)),
-                (None, value) => drop(self.stores.insert(store.to_owned(), value)),
-                (Some(attribute), value) => {
-                    let entry = self.stores.entry(store).or_insert_with(|| json!({}));
-                    let Json::Object(entry) = entry else {
-                        return Err(Error::new(ErrorKind::InvalidConfig, format!("`stores.{store}` is no store")));
-                    };
-                    if value.is_null() {
-                        drop(entry.shift_remove(attribute))
-                    } else {
-                        drop(entry.insert(attribute.to_owned(), value))
-                    }
-                }
-            }
-            return Ok(());
+            return self.set_store(path, value);
         }
         let key = Key::find(name)?;
         if value.is_null() {
             self.values.remove(key.name);
         } else {
             self.values.insert(key.name, key.check(value)?);
+        }
+        Ok(())
+    }
+
+    /// Sets a store, one attribute of it, or the name of a default store.
+    fn set_store(&mut self, path: &str, value: Json) -> Result<()> {
+        let parts: Vec<&str> = path.split('.').collect();
+        let is_default = matches!(parts[0], "default" | "filepath_default");
+        let refuse = |message: String, hint: &str| Err(Error::new(ErrorKind::InvalidConfig, message).with_hint(hint));
+        let whole = "set `stores.<store>` to an object, or `stores.<store>.<attribute>` to a value";
+        if parts.len() > 2 || parts.iter().any(|part| part.trim().is_empty()) {
+            return refuse(format!("there is no setting `stores.{}`", path.escape_debug()), whole);
+        }
+        match (&parts[..], value) {
+            ([name], Json::Null) => drop(self.stores.shift_remove(*name)),
+            ([name], value @ Json::String(_)) if is_default => drop(self.stores.insert((*name).to_owned(), value)),
+            ([name], value @ Json::Object(_)) if !is_default => drop(self.stores.insert((*name).to_owned(), value)),
+            ([name], _) if is_default => {
+                return refuse(format!("setting `stores.{name}` needs the name of a store"), whole);
+            }
+            ([name], _) => return refuse(format!("setting `stores.{name}` needs an object"), whole),
+            ([name, _], _) if is_default => {
+                return refuse(format!("`stores.{name}` is the name of a store, and has no attributes"), whole);
+            }
+            ([store, attribute], value) => {
+                let entry = self.stores.entry(*store).or_insert_with(|| json!({}));
+                let Json::Object(entry) = entry else { return refuse(format!("`stores.{store}` is no store"), whole) };
+                if value.is_null() {
+                    drop(entry.shift_remove(*attribute));
+                } else {
+                    drop(entry.insert((*attribute).to_owned(), value));
+                }
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -174,7 +188,8 @@ impl Config {
         let mut all = Map::new();
         for key in KEYS {
             let value = self.get(key.name).unwrap_or(Json::Null);
-            let value = if key.kind == KeyType::Secret && !value.is_null() { MASK.into() } else { value };
+            let mut value = if key.kind == KeyType::Secret && !value.is_null() { MASK.into() } else { value };
+            mask(&mut value);
             all.insert(key.name.to_owned(), value);
         }
         let mut stores = Json::Object(self.stores.clone());
@@ -184,21 +199,27 @@ impl Config {
     }
 }
 
-/// Masks what looks like a secret in a store's entry.
+/// Masks what looks like a secret, by its name, and passwords inside URLs.
 fn mask(value: &mut Json) {
-    let Json::Object(map) = value else { return };
-    for (name, value) in map {
-        let name = name.to_ascii_lowercase();
-        let secret = ["key", "secret", "token", "password", "connection_string", "credential"]
-            .iter()
-            .any(|word| name.contains(word))
-            && name != "token_length";
-        match value {
-            Json::Object(_) => mask(value),
-            Json::Null => {}
-            _ if secret => *value = MASK.into(),
-            _ => {}
+    match value {
+        Json::String(text) => *text = mask_urls(text).into_owned(),
+        Json::Array(items) => items.iter_mut().for_each(mask),
+        Json::Object(map) => {
+            for (name, value) in map {
+                let name = name.to_ascii_lowercase();
+                let secret = ["key", "secret", "token", "password", "connection_string", "credential"]
+                    .iter()
+                    .any(|word| name.contains(word))
+                    && name != "token_length";
+                match value {
+                    Json::Object(_) => mask(value),
+                    Json::Null => {}
+                    _ if secret => *value = MASK.into(),
+                    _ => mask(value),
+                }
+            }
         }
+        _ => {}
     }
 }
 
@@ -246,6 +267,35 @@ mod tests {
     }
 
     #[test]
+    fn stores_are_set_whole_or_by_attribute() {
+        let mut config = Config::default();
+        let object = json!({"protocol": "file"});
+        for (name, value) in [
+            ("stores.a.b.c", json!(1)),
+            ("stores.a.", json!(1)),
+            ("stores.", object.clone()),
+            ("stores..b", json!(1)),
+            ("stores.a", json!("file")),
+            ("stores.a", json!(5)),
+            ("stores.default", object.clone()),
+            ("stores.default.x", json!(1)),
+            ("stores.filepath_default", json!(1)),
+        ] {
+            let error = config.set(name, value).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{name}");
+            assert!(error.hint().is_some(), "{name}");
+        }
+        assert_eq!(config.get("stores").unwrap(), json!({}));
+        config.set("stores.a", object).unwrap();
+        config.set("stores.a.location", "/data".into()).unwrap();
+        config.set("stores.default", "a".into()).unwrap();
+        config.set("stores.a.protocol", Json::Null).unwrap();
+        assert_eq!(config.get("stores").unwrap(), json!({"a": {"location": "/data"}, "default": "a"}));
+        config.set("stores.a", Json::Null).unwrap();
+        assert_eq!(config.get("stores").unwrap(), json!({"default": "a"}));
+    }
+
+    #[test]
     fn the_backend_follows_what_is_known() {
         let mut config = Config::default();
         assert_eq!(config.backend(), Backend::Sqlite);
@@ -271,6 +321,8 @@ mod tests {
             )
             .unwrap();
         config.set("stores.cloud.connection_string", "s3cret".into()).unwrap();
+        config.set("stores.cloud.endpoint", "https://ann:s3cret@host".into()).unwrap();
+        config.set("database.host", "mysql://ann:s3cret@host".into()).unwrap();
         let shown = format!("{config:?} {}", Json::Object(config.masked()));
         assert!(!shown.contains("s3cret") && shown.contains(MASK) && shown.contains("\"token_length\":8"));
         assert_eq!(config.get("database.password").unwrap(), "s3cret");

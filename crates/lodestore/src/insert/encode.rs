@@ -10,6 +10,7 @@ use super::copy::copied;
 use super::plan::Plan;
 use crate::Table;
 use crate::current::work_for;
+use crate::filepath::look_up;
 use crate::placement::{Upload, place, place_folder, write_all};
 use crate::transaction::Fresh;
 
@@ -119,10 +120,6 @@ fn encode(table: &Table, plan: &Plan<'_>, job: Job) -> Result<Outcome> {
     let attribute = plan.attributes[job.column];
     let target = plan.targets[job.column].as_ref();
     let Some(chain) = plan.chain(job.column) else { return Ok(Outcome::Column(job.value)) };
-    // A file of the user's was looked up when it was checked.
-    if matches!(&job.value, Value::Json(_)) && chain.codecs()[0].name() == "filepath" {
-        return Ok(Outcome::Column(job.value));
-    }
     let context = Context {
         schema: table.name().schema.to_string(),
         table: table.name().table.to_string(),
@@ -154,7 +151,8 @@ fn encode(table: &Table, plan: &Plan<'_>, job: Job) -> Result<Outcome> {
         (Encoded::Payload(payload), _) => {
             chain.core_type().check(Value::Bytes(payload.into_bytes()?)).map(Outcome::Column)
         }
-        (Encoded::Object(_) | Encoded::Folder(_), None) => {
+        (Encoded::UserPath(path), Some(target)) => look_up(target, &path).map(Outcome::Column),
+        (Encoded::Object(_) | Encoded::Folder(_) | Encoded::UserPath(_), None) => {
             Err(Error::new(ErrorKind::User, "the codec makes an object, and the attribute names no store"))
         }
     });

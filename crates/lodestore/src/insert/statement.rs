@@ -5,13 +5,15 @@ use std::ops::Range;
 
 use lodestore_db::{Bulk, Column, ColumnData, ColumnKind, Connection, Refused};
 use lodestore_sql::Conflict;
-use lodestore_types::{Error, ErrorKind, Result};
+use lodestore_types::{CoreType, Error, ErrorKind, Result, Value};
 
 use super::Duplicates;
 use super::check::{Cells, Checked};
 use super::plan::Plan;
 use crate::{Row, Table};
 
+/// From so many rows on they are sent by the database's own way for many rows, if it has one.
+const MANY: usize = 50;
 /// So many rows go in before progress is told.
 const ROWS_BETWEEN_REPORTS: usize = 50_000;
 /// To say which row was refused, no more keys than this are looked up.
@@ -22,6 +24,7 @@ struct Group {
     names: Vec<String>,
     quoted: Vec<String>,
     cells: Vec<Column>,
+    cores: Vec<CoreType>,
     /// The rows of the checked batch that these are.
     rows: Vec<usize>,
 }
@@ -43,7 +46,7 @@ impl<'a> Inserts<'a> {
         let Checked { mut cells, rows: all, numbers } = checked;
         let mut groups = Vec::new();
         for (mask, rows) in parts {
-            let mut group = Group { names: Vec::new(), quoted: Vec::new(), cells: Vec::new(), rows };
+            let mut group = Group { names: Vec::new(), quoted: Vec::new(), cells: Vec::new(), cores: Vec::new(), rows };
             let keep = (group.rows.len() < all).then(|| {
                 let mut keep = vec![false; all];
                 group.rows.iter().for_each(|row| keep[*row] = true);
@@ -71,6 +74,7 @@ impl<'a> Inserts<'a> {
                 group.names.push(attribute.name.clone());
                 group.quoted.push(dialect.quote(&attribute.name));
                 group.cells.push(column);
+                group.cores.push(attribute.kind.core.clone());
             }
             groups.push(group);
         }
@@ -113,17 +117,27 @@ impl<'a> Inserts<'a> {
         let heading = self.table.heading();
         let columns: Vec<&str> = group.names.iter().map(String::as_str).collect();
         let statement = |rows| dialect.insert(heading, &columns, rows, self.conflict);
+        let is_plain = self.conflict == Conflict::Error
+            && !columns.is_empty()
+            && !heading.full_primary_key().any(|attribute| attribute.hidden);
         let bulk = Bulk {
             table: &self.quoted_name,
             columns: &group.quoted,
             cells: &group.cells,
             rows,
             statement: &statement,
-            is_plain: self.conflict == Conflict::Error
-                && !columns.is_empty()
-                && !heading.full_primary_key().any(|attribute| attribute.hidden),
+            is_plain,
             max_parameters: dialect.max_parameters(),
+            stored: &|column, value| dialect.encode(value, &group.cores[column]),
         };
+        if is_plain
+            && bulk.rows.len() >= MANY
+            && let Some(text) = dialect.bulk_insert(heading, &columns)?
+        {
+            let stored = |row| bulk.row(row).collect::<Result<Vec<Value>>>();
+            let rows = bulk.rows.clone().map(stored).collect::<Result<Vec<_>>>()?;
+            return connection.insert_rows(&text, &mut rows.iter().map(Vec::as_slice));
+        }
         connection.insert(&bulk).map_err(|refused| self.located(group, refused))
     }
 
@@ -196,13 +210,8 @@ fn shown(key: &Row) -> String {
 }
 
 fn parents(table: &Table) -> Result<Vec<String>> {
-    let instance = table.instance();
-    let edges = instance.dialect().read_dependencies(&instance.query(&instance.dialect().dependencies())?)?;
-    let mut parents: Vec<String> = edges
-        .into_iter()
-        .filter(|edge| edge.child == *table.name())
-        .map(|edge| format!("`{}`", edge.key.parent))
-        .collect();
+    let graph = table.instance().dependencies()?;
+    let mut parents: Vec<String> = graph.parents(table.name()).map(|edge| format!("`{}`", edge.key.parent)).collect();
     parents.dedup();
     Ok(parents)
 }

@@ -1,0 +1,114 @@
+//! How the server is reached.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::mysql::prelude::Queryable;
+use ::mysql::{ClientIdentity, Conn, DriverError, Error as Failure, OptsBuilder, SslOpts};
+use lodestore_sql::mysql::SQL_MODE;
+use lodestore_types::{Result, Value};
+
+use super::connection::MysqlConnection;
+use super::error::{refused, translate};
+use crate::{Connection, ServerConfig, Tls, TlsOptions};
+
+/// So many statements stay prepared on a connection.
+const PREPARED: usize = 64;
+/// After so long without traffic the operating system asks whether the server is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// Opens connections to one server.
+#[derive(Debug, Clone)]
+pub struct Driver {
+    config: Arc<ServerConfig>,
+}
+
+impl Driver {
+    /// The server that `config` describes.
+    pub fn new(config: ServerConfig) -> Self {
+        Driver { config: Arc::new(config) }
+    }
+
+    /// What the server says of its version. Its greeting does not tell: MariaDB calls itself 5.5.5 there.
+    ///
+    /// # Errors
+    /// As [`Connection::query_each`].
+    pub fn version(connection: &mut dyn Connection) -> Result<String> {
+        let rows = connection.query("SELECT VERSION()", &[])?;
+        let text = rows.first().and_then(|row| row.first()).and_then(Value::as_str);
+        Ok(text.unwrap_or_default().to_owned())
+    }
+}
+
+impl crate::Driver for Driver {
+    fn connect(&self) -> Result<Box<dyn Connection>> {
+        Ok(Box::new(MysqlConnection::open(self.config.clone())?))
+    }
+}
+
+/// Connects and sets up the session.
+pub(super) fn connect(config: &ServerConfig) -> Result<Conn> {
+    let local = config.is_local();
+    let opened = match &config.tls {
+        Tls::Off => Conn::new(options(config, None)),
+        Tls::Required(wanted) => Conn::new(options(config, Some(encryption(wanted)))),
+        Tls::Preferred => {
+            // Nobody listens between two programs of one machine, and servers sign their own certificates there.
+            let wanted = TlsOptions { verify: !local, check_hostname: !local, ..TlsOptions::default() };
+            match Conn::new(options(config, Some(encryption(&wanted)))) {
+                Err(Failure::DriverError(DriverError::TlsNotSupported)) => Conn::new(options(config, None)),
+                outcome => outcome,
+            }
+        }
+    };
+    let mut conn = opened.map_err(|error| refused(error, config))?;
+    if let Some(limit) = config.statement_timeout {
+        limit_statements(&mut conn, limit).map_err(translate)?;
+    }
+    Ok(conn)
+}
+
+/// Limits the time that statements of the session may take. MySQL does so for queries only.
+fn limit_statements(conn: &mut Conn, limit: Duration) -> ::mysql::Result<()> {
+    let version: Option<String> = conn.query_first("SELECT VERSION()")?;
+    conn.query_drop(match version.is_some_and(|version| version.to_ascii_lowercase().contains("maria")) {
+        true => format!("SET SESSION max_statement_time = {}", limit.as_secs_f64()),
+        false => format!("SET SESSION max_execution_time = {}", limit.as_millis().max(1)),
+    })
+}
+
+fn options(config: &ServerConfig, encryption: Option<SslOpts>) -> OptsBuilder {
+    let host = match config.host.as_str() {
+        "" | "localhost" => "127.0.0.1",
+        host => host,
+    };
+    let seconds = |time: Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+    OptsBuilder::new()
+        .ip_or_hostname(Some(host))
+        .tcp_port(config.port)
+        .user(Some(&config.user))
+        .pass(config.password.as_deref())
+        .db_name(config.database.as_deref())
+        .prefer_socket(false)
+        .tcp_connect_timeout(Some(config.connect_timeout))
+        .tcp_keepalive_time_ms(Some(seconds(KEEP_ALIVE) * 1000))
+        .tcp_keepalive_probe_interval_secs(Some(10))
+        .tcp_keepalive_probe_count(Some(6))
+        .stmt_cache_size(PREPARED)
+        .ssl_opts(encryption)
+        .init(vec!["SET NAMES utf8mb4".to_owned(), session()])
+}
+
+/// What DataJoint sets too, and room for texts that an aggregation puts together: the default cuts them silently.
+fn session() -> String {
+    format!("SET SESSION sql_mode = '{SQL_MODE}', SESSION group_concat_max_len = 1073741824")
+}
+
+fn encryption(wanted: &TlsOptions) -> SslOpts {
+    let identity = wanted.cert.clone().zip(wanted.key.clone()).map(|(cert, key)| ClientIdentity::new(cert, key));
+    SslOpts::default()
+        .with_client_identity(identity)
+        .with_root_cert_path(wanted.ca.clone())
+        .with_danger_accept_invalid_certs(!wanted.verify)
+        .with_danger_skip_domain_validation(!wanted.check_hostname || !wanted.verify)
+}

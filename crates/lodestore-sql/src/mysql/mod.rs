@@ -1,0 +1,186 @@
+//! MySQL and MariaDB: each schema is a database of the server, and tables are named as the peer names them.
+//!
+//! What is sent is what DataJoint sends, so that both programs share one database: the same column types, the declared
+//! type in front of each column's comment (`:varchar(20):the comment`), the origin of attributes in `~lineage`. MySQL
+//! and MariaDB part ways in a few places (how JSON is asked, how an upsert names the new row, how indexes tell of
+//! expressions), which [`Server`] tells apart.
+//!
+//! The connection must speak utf8mb4 and set [`SQL_MODE`]: without `STRICT_ALL_TABLES` the server cuts values to fit
+//! instead of refusing them, and literals are written for a server that reads backslashes in them.
+
+mod catalog;
+mod function;
+mod query;
+mod table;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+use crate::dialect::{JsonForm, JsonPath};
+use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
+
+/// The `sql_mode` of a session, which is also DataJoint's.
+pub const SQL_MODE: &str = "NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,STRICT_ALL_TABLES,\
+                            NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY";
+
+/// The dialect of MySQL and MariaDB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mysql {
+    /// Which of the two.
+    pub server: Server,
+}
+
+/// The two servers that speak the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// MySQL 8 and later.
+    Mysql,
+    /// MariaDB 10.6 and later.
+    Mariadb,
+}
+
+impl Mysql {
+    /// The dialect of the server that answers `SELECT VERSION()` with this. The version in the handshake does not tell:
+    /// MariaDB calls itself 5.5.5 there.
+    pub fn of_version(version: &str) -> Self {
+        let maria = version.to_ascii_lowercase().contains("maria");
+        Mysql { server: if maria { Server::Mariadb } else { Server::Mysql } }
+    }
+}
+
+impl Dialect for Mysql {
+    fn name(&self) -> &'static str {
+        "mysql"
+    }
+
+    fn quote(&self, identifier: &str) -> String {
+        table::quote(identifier)
+    }
+
+    fn table(&self, table: &FullTableName) -> String {
+        table::name(table)
+    }
+
+    fn literal(&self, text: &str) -> String {
+        types::literal(text)
+    }
+
+    fn call(&self, function: &str, arguments: &[String]) -> Option<String> {
+        function::translate(function, arguments)
+    }
+
+    fn placeholder(&self, _n: usize) -> String {
+        "?".to_owned()
+    }
+
+    fn json_path(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
+        types::json_path(self.server, column, path, form)
+    }
+
+    fn max_parameters(&self) -> usize {
+        65535
+    }
+
+    fn encode(&self, value: Value, core: &CoreType) -> Result<Value> {
+        types::encode(value, core)
+    }
+
+    fn decode(&self, value: Value, core: &CoreType) -> Result<Value> {
+        types::decode(value, core)
+    }
+
+    fn encode_free(&self, value: Value) -> Result<Value> {
+        types::encode_free(value)
+    }
+
+    fn rows(&self, columns: &[CoreType], rows: &[Row]) -> Option<Statement> {
+        query::rows(columns.len(), rows)
+    }
+
+    fn deletes_what_it_reads(&self) -> bool {
+        false
+    }
+
+    fn prepare_database(&self) -> Vec<Statement> {
+        Vec::new()
+    }
+
+    fn create_schema(&self, schema: &SchemaName) -> Vec<Statement> {
+        table::create_schema(schema)
+    }
+
+    fn drop_schema(&self, schema: &SchemaName) -> Vec<Statement> {
+        table::drop_schema(schema)
+    }
+
+    fn schema_exists(&self, schema: &SchemaName) -> Statement {
+        catalog::schema_exists(schema)
+    }
+
+    fn list_schemas(&self) -> Statement {
+        catalog::list_schemas()
+    }
+
+    fn list_tables(&self, schema: &SchemaName) -> Statement {
+        catalog::list_tables(schema)
+    }
+
+    fn declare(&self, declaration: &Declaration) -> Result<Vec<Statement>> {
+        table::declare(self.server, declaration)
+    }
+
+    fn lineage_exists(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage_exists(schema)
+    }
+
+    fn lineage(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage(schema)
+    }
+
+    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
+        table::replace_lineage(schema, rows)
+    }
+
+    fn undo_declare(&self, table: &FullTableName) -> Vec<Statement> {
+        vec![table::forget_lost_lineage(table)]
+    }
+
+    fn drop_table(&self, table: &FullTableName) -> Vec<Statement> {
+        table::drop_table(table)
+    }
+
+    fn table_exists(&self, table: &FullTableName) -> Statement {
+        catalog::table_exists(table)
+    }
+
+    fn heading_queries(&self, table: &FullTableName) -> Vec<Statement> {
+        catalog::heading_queries(self.server, table)
+    }
+
+    fn read_heading(
+        &self,
+        table: &FullTableName,
+        results: &[Vec<Row>],
+        codec: &dyn Fn(&str) -> Result<CoreType>,
+    ) -> Result<Option<Heading>> {
+        catalog::read_heading(table, results, codec)
+    }
+
+    fn dependencies(&self) -> Statement {
+        catalog::dependencies()
+    }
+
+    fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>> {
+        catalog::read_dependencies(rows)
+    }
+
+    fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String> {
+        query::insert(self.server, heading, columns, rows, conflict)
+    }
+
+    fn table_from_text(&self, text: &str) -> Option<FullTableName> {
+        FullTableName::parse(&text.replace('`', "")).ok()
+    }
+}

@@ -1,0 +1,144 @@
+//! Functions and operators of other databases that PostgreSQL calls otherwise, so that common expressions work
+//! everywhere.
+
+/// How PostgreSQL spells an operator.
+pub(super) fn operator(word: &str, negated: bool) -> Option<&'static str> {
+    match (word.to_ascii_lowercase().as_str(), negated) {
+        ("regexp" | "rlike", false) => Some("~"),
+        ("regexp" | "rlike", true) => Some("!~"),
+        _ => None,
+    }
+}
+
+/// What to write instead of `function(arguments)`; nothing if it stands as written.
+pub(super) fn translate(function: &str, arguments: &[String]) -> Option<String> {
+    let name = function.to_ascii_lowercase();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| !argument.is_empty()).collect();
+    Some(match (name.as_str(), &arguments[..]) {
+        ("sysdate" | "current_timestamp", []) => "CURRENT_TIMESTAMP".into(),
+        ("curdate" | "current_date", []) => "CURRENT_DATE".into(),
+        ("curtime" | "current_time", []) => "CURRENT_TIME".into(),
+        ("timestampdiff", [unit, from, to]) => difference(&unit.to_ascii_lowercase(), from, to)?,
+        ("datediff", [to, from]) => format!("(({to})::date - ({from})::date)"),
+        ("date_add" | "adddate", [moment, interval]) => shift(moment, interval, '+')?,
+        ("date_sub" | "subdate", [moment, interval]) => shift(moment, interval, '-')?,
+        ("date", [moment]) => format!("({moment})::date"),
+        ("unix_timestamp", [moment]) => format!("EXTRACT(EPOCH FROM ({moment})::timestamp)::bigint"),
+        ("group_concat", [argument]) => concatenation(argument),
+        ("count", [first, _, ..]) if first.to_ascii_lowercase().starts_with("distinct ") => {
+            format!("count(DISTINCT ({}))", arguments.join(", ")[9..].trim_start())
+        }
+        ("lcase", [text]) => format!("lower({text})"),
+        ("ucase", [text]) => format!("upper({text})"),
+        ("if" | "iif", [condition, yes, no]) => format!("CASE WHEN {condition} THEN {yes} ELSE {no} END"),
+        ("ifnull", [value, other]) => format!("COALESCE({value}, {other})"),
+        ("isnull", [value]) => format!("(({value}) IS NULL)"),
+        ("instr", [text, part]) => format!("strpos({text}, {part})"),
+        ("rand", []) => "random()".into(),
+        // Only numbers of fixed point are rounded to a number of digits.
+        ("round", [value, digits]) => format!("round(({value})::numeric, {digits})"),
+        ("truncate", [value, digits]) => format!("trunc(({value})::numeric, {digits})"),
+        ("std", [value]) => format!("stddev_pop({value})"),
+        ("hex", [value]) => format!("upper(encode({value}, 'hex'))"),
+        ("json_value" | "json_extract", [document, path]) => format!("(({document})::jsonb #>> {})", places(path)?),
+        ("json_unquote", [text]) => (*text).to_owned(),
+        (unit, [moment]) => part(unit, moment)?,
+        _ => return None,
+    })
+}
+
+/// The two sides of a word that stands between blanks, in any letter case.
+fn split_word<'a>(text: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
+    let at = text.to_ascii_lowercase().find(&format!(" {word} "))?;
+    Some((text[..at].trim(), text[at + word.len() + 2..].trim()))
+}
+
+/// `group_concat` with its separator and order, as `string_agg`.
+fn concatenation(argument: &str) -> String {
+    let (value, separator) = split_word(argument, "separator").unwrap_or((argument, "','"));
+    let (value, order) =
+        split_word(value, "order").map_or((value, String::new()), |(value, order)| (value, format!(" ORDER {order}")));
+    let distinct = value.to_ascii_lowercase().starts_with("distinct ");
+    let (word, value) = if distinct { ("DISTINCT ", value[9..].trim_start()) } else { ("", value) };
+    format!("string_agg({word}({value})::text, {separator}{order})")
+}
+
+/// One part of a moment, as a number.
+fn part(unit: &str, moment: &str) -> Option<String> {
+    let field = match unit {
+        "year" | "quarter" | "month" | "day" | "hour" | "minute" => unit,
+        "dayofmonth" => "day",
+        "dayofyear" => "doy",
+        "second" => return Some(format!("FLOOR(EXTRACT(SECOND FROM ({moment})::timestamp))::integer")),
+        _ => return None,
+    };
+    Some(format!("EXTRACT({} FROM ({moment})::timestamp)::integer", field.to_ascii_uppercase()))
+}
+
+/// Whole units between two moments, cut towards zero.
+fn difference(unit: &str, from: &str, to: &str) -> Option<String> {
+    let (from, to) = (format!("({from})::timestamp"), format!("({to})::timestamp"));
+    let months = |count: u32| {
+        format!(
+            "TRUNC((EXTRACT(YEAR FROM age({to}, {from})) * 12 + EXTRACT(MONTH FROM age({to}, {from}))) / {count})::bigint"
+        )
+    };
+    let seconds = match unit {
+        "second" => 1,
+        "minute" => 60,
+        "hour" => 3600,
+        "day" => 86_400,
+        "week" => 604_800,
+        "month" => return Some(months(1)),
+        "quarter" => return Some(months(3)),
+        "year" => return Some(months(12)),
+        _ => return None,
+    };
+    Some(format!("TRUNC(EXTRACT(EPOCH FROM ({to} - {from})) / {seconds})::bigint"))
+}
+
+/// A moment moved by an interval such as `interval 1 day`.
+fn shift(moment: &str, interval: &str, sign: char) -> Option<String> {
+    let mut words = interval.split_whitespace();
+    let (word, count, unit) = (words.next()?, words.next()?, words.next()?.to_ascii_lowercase());
+    let count: i64 = count.trim_matches('\'').parse().ok().filter(|count| *count >= 0)?;
+    let known = matches!(unit.as_str(), "second" | "minute" | "hour" | "day" | "week" | "month" | "year");
+    let sound = word.eq_ignore_ascii_case("interval") && words.next().is_none();
+    (known && sound).then(|| format!("(({moment})::timestamp {sign} INTERVAL '{count} {unit}')"))
+}
+
+/// A literal such as `'$.a.b[0]'` as an array of keys.
+fn places(path: &str) -> Option<String> {
+    let inner = path.strip_prefix("'$").and_then(|rest| rest.strip_suffix('\''))?;
+    let parts: Vec<&str> = inner.split(['.', '[', ']']).filter(|part| !part.is_empty()).collect();
+    let sound = parts.iter().all(|part| part.chars().all(|c| c.is_alphanumeric() || c == '_'));
+    sound.then(|| format!("'{{{}}}'", parts.join(",")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn translations_are_postgres() {
+        let cases: &[(&str, &[&str], &str)] = &[
+            ("YEAR", &["\"d\""], "EXTRACT(YEAR FROM (\"d\")::timestamp)::integer"),
+            ("datediff", &["a", "b"], "((a)::date - (b)::date)"),
+            ("date_sub", &["d", "interval 1 day"], "((d)::timestamp - INTERVAL '1 day')"),
+            ("group_concat", &["n order by n separator '-'"], "string_agg((n)::text, '-' ORDER by n)"),
+            ("GROUP_CONCAT", &["distinct n"], "string_agg(DISTINCT (n)::text, ',')"),
+            ("count", &["distinct a", "b"], "count(DISTINCT (a, b))"),
+            ("if", &["a > 1", "'x'", "'y'"], "CASE WHEN a > 1 THEN 'x' ELSE 'y' END"),
+            ("json_value", &["j", "'$.a[0].b'"], "((j)::jsonb #>> '{a,0,b}')"),
+        ];
+        for (function, arguments, expected) in cases {
+            let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+            assert_eq!(translate(function, &arguments).as_deref(), Some(*expected), "{function}");
+        }
+        assert_eq!(translate("upper", &["x".into()]), None);
+        assert_eq!(
+            (operator("REGEXP", false), operator("rlike", true), operator("like", false)),
+            (Some("~"), Some("!~"), None)
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! PostgreSQL: each schema is a schema of one database.
+//!
+//! What PostgreSQL has types for is kept in them; declared types stand as markers in the comments of columns. Columns
+//! that a foreign key brought have no comment, as DataJoint leaves them: what they hold is read from the column that
+//! they refer to. Enums are types of their schema, named by what is in them. Lineage lies in the table `~lineage` of
+//! each schema. Databases that DataJoint 2.3 made read back as they were declared, and the other way round.
+
+mod catalog;
+mod function;
+mod query;
+mod table;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub use types::text_form;
+
+use crate::dialect::{JsonForm, JsonPath};
+use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
+
+/// The dialect of PostgreSQL, 13 and later.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Postgres;
+
+impl Dialect for Postgres {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn quote(&self, identifier: &str) -> String {
+        format!("\"{}\"", identifier.replace('"', "\"\""))
+    }
+
+    fn table(&self, table: &FullTableName) -> String {
+        format!("{}.{}", self.quote(table.schema.as_str()), self.quote(table.table.as_str()))
+    }
+
+    fn placeholder(&self, n: usize) -> String {
+        format!("${n}")
+    }
+
+    fn json_path(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
+        types::json_path(column, path, form)
+    }
+
+    fn operator(&self, word: &str, negated: bool) -> Option<&'static str> {
+        function::operator(word, negated)
+    }
+
+    fn call(&self, function: &str, arguments: &[String]) -> Option<String> {
+        function::translate(function, arguments)
+    }
+
+    fn direction(&self, descending: bool, nullable: bool) -> &'static str {
+        // Left to itself, PostgreSQL puts NULL behind everything; unsaid where there is none, so that an index serves.
+        match (descending, nullable) {
+            (false, false) => "",
+            (false, true) => " NULLS FIRST",
+            (true, false) => " DESC",
+            (true, true) => " DESC NULLS LAST",
+        }
+    }
+
+    fn max_parameters(&self) -> usize {
+        65535
+    }
+
+    fn encode(&self, value: Value, core: &CoreType) -> Result<Value> {
+        types::encode(value, core)
+    }
+
+    fn decode(&self, value: Value, core: &CoreType) -> Result<Value> {
+        types::decode(value, core)
+    }
+
+    fn encode_free(&self, value: Value) -> Result<Value> {
+        types::encode_free(value)
+    }
+
+    fn free_cast(&self, value: &Value) -> &'static str {
+        types::free_cast(value)
+    }
+
+    fn rows(&self, columns: &[CoreType], rows: &[Row]) -> Option<Statement> {
+        query::rows(columns, rows)
+    }
+
+    fn prepare_database(&self) -> Vec<Statement> {
+        Vec::new()
+    }
+
+    fn create_schema(&self, schema: &SchemaName) -> Vec<Statement> {
+        table::create_schema(schema)
+    }
+
+    fn drop_schema(&self, schema: &SchemaName) -> Vec<Statement> {
+        table::drop_schema(schema)
+    }
+
+    fn schema_exists(&self, schema: &SchemaName) -> Statement {
+        catalog::schema_exists(schema)
+    }
+
+    fn list_schemas(&self) -> Statement {
+        catalog::list_schemas()
+    }
+
+    fn list_tables(&self, schema: &SchemaName) -> Statement {
+        catalog::list_tables(schema)
+    }
+
+    fn declare(&self, declaration: &Declaration) -> Result<Vec<Statement>> {
+        table::declare(declaration)
+    }
+
+    fn drop_table(&self, table: &FullTableName) -> Vec<Statement> {
+        table::drop_table(table)
+    }
+
+    fn lineage_exists(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage_exists(schema)
+    }
+
+    fn lineage(&self, schema: &SchemaName) -> Statement {
+        catalog::lineage(schema)
+    }
+
+    fn replace_lineage(&self, schema: &SchemaName, rows: &[(TableName, String, Lineage)]) -> Vec<Statement> {
+        table::replace_lineage(schema, rows)
+    }
+
+    fn table_exists(&self, table: &FullTableName) -> Statement {
+        catalog::table_exists(table)
+    }
+
+    fn heading_queries(&self, table: &FullTableName) -> Vec<Statement> {
+        catalog::heading_queries(table)
+    }
+
+    fn read_heading(
+        &self,
+        table: &FullTableName,
+        results: &[Vec<Row>],
+        codec: &dyn Fn(&str) -> Result<CoreType>,
+    ) -> Result<Option<Heading>> {
+        catalog::read_heading(table, results, codec)
+    }
+
+    fn dependencies(&self) -> Statement {
+        catalog::dependencies()
+    }
+
+    fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>> {
+        catalog::read_dependencies(rows)
+    }
+
+    fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String> {
+        query::insert(heading, columns, rows, conflict)
+    }
+
+    fn insert_from(
+        &self,
+        heading: &Heading,
+        columns: &[&str],
+        query: &str,
+        conflict: Conflict,
+    ) -> Result<Option<String>> {
+        query::insert_from(heading, columns, query, conflict).map(Some)
+    }
+
+    fn bulk_insert(&self, heading: &Heading, columns: &[&str]) -> Result<Option<String>> {
+        query::bulk_insert(heading, columns)
+    }
+
+    fn table_from_text(&self, text: &str) -> Option<FullTableName> {
+        FullTableName::parse(text).ok()
+    }
+}

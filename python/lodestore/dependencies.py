@@ -1,0 +1,59 @@
+"""What a table refers to, and what refers to it."""
+
+
+class Dependencies:
+    """The place of a table in the graph of foreign keys."""
+
+    def parents(self, primary=None, as_objects=False, foreign_key_info=False):
+        """The tables that this one refers to, one for each foreign key.
+
+        - `primary`: True for foreign keys inside the primary key, False for all others;
+        - `as_objects`: give `FreeTable` objects instead of quoted names;
+        - `foreign_key_info`: give pairs of a table and what is known of the foreign key, a dict of
+
+          - ``attr_map``: the attributes here with those of the parent;
+          - ``aliased``: whether one of them is renamed;
+          - ``primary``: whether all of them belong to this table's primary key;
+          - ``multi``: whether many rows here may refer to one row there.
+        """
+        return self._linked(self._table.parents(), primary, as_objects, foreign_key_info)
+
+    def children(self, primary=None, as_objects=False, foreign_key_info=False):
+        """The tables that refer to this one, one for each foreign key. Takes what `parents` takes."""
+        return self._linked(self._table.children(), primary, as_objects, foreign_key_info)
+
+    def ancestors(self, as_objects=False):
+        """This table, then all that it refers to, directly or not, nearest first.
+
+        Names are quoted, or `FreeTable` objects with `as_objects`. Raises `DataJointError` if tables
+        refer to each other in a circle.
+        """
+        return self._named(self._table.ancestors(), as_objects)
+
+    def descendants(self, as_objects=False):
+        """This table, then all that refer to it, directly or not, parents before children.
+
+        Takes and raises what `ancestors` does.
+        """
+        return self._named(self._table.descendants(), as_objects)
+
+    def parts(self, as_objects=False):
+        """The part tables of this one, as quoted names, or as `FreeTable` objects with `as_objects`."""
+        return self._named(self._table.parts(), as_objects)
+
+    def _linked(self, links, primary, as_objects, foreign_key_info):
+        links = [link for link in links if primary is None or link[3] == bool(primary)]
+        tables = self._named([link[0] for link in links], as_objects)
+        if not foreign_key_info:
+            return tables
+        return [
+            (table, {"attr_map": dict(columns), "aliased": aliased, "primary": in_key, "multi": multi})
+            for table, (_, columns, aliased, in_key, multi) in zip(tables, links, strict=True)
+        ]
+
+    def _named(self, names, as_objects):
+        if not as_objects:
+            return names
+        from .table import FreeTable
+
+        return [FreeTable(self.connection, name) for name in names]
