@@ -8,6 +8,7 @@ mod declare;
 mod delete;
 mod drop;
 mod insert;
+mod insert_forms;
 mod objects;
 mod populate;
 mod query;
