@@ -15,6 +15,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::columns::{Columns, Stream};
 use crate::condition::condition_from_python;
+use crate::condition::row_from_python;
 use crate::convert::to_python;
 use crate::error::{IntoPyResult, from_py_err, run, to_py_err};
 use crate::heading::{Attribute, attributes_of};
