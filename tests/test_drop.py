@@ -5,6 +5,7 @@ import sqlite3
 import pytest
 
 import lodestore as dj
+import sqlite_file
 
 
 @pytest.fixture
@@ -44,11 +45,10 @@ def tables(schema):
 
 def hidden_rows(tmp_path):
     """The tables that comments and lineage tell of."""
-    with sqlite3.connect(tmp_path / "project" / "lodestore.db") as database:
-        rows = database.execute(
-            'SELECT table_name FROM "lab.~comments" UNION SELECT table_name FROM "lab.~lineage"'
-        ).fetchall()
-    database.close()
+    rows = sqlite_file.ask(
+        tmp_path / "project" / "lodestore.db",
+        'SELECT table_name FROM "lab.~comments" UNION SELECT table_name FROM "lab.~lineage"',
+    )
     return {name for (name,) in rows}
 
 

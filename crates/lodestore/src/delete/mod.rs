@@ -54,7 +54,7 @@ impl Query {
     ///
     /// # Errors
     /// `InvalidRequest` if this is more than a restricted table, or if rows of a part would go without their master's;
-    /// `InvalidCondition` after a mapping of which no name is an attribute; `Integrity` if rows that the foreign keys
+    /// `InvalidCondition` after a mapping of which no name is an attribute; `StillReferenced` if rows that the foreign keys
     /// do not tell of, or that other processes keep inserting, refer to one of these.
     ///
     /// ```
@@ -117,7 +117,7 @@ impl Query {
     /// Deletes these rows by one statement, without regard to others; gives their number.
     ///
     /// # Errors
-    /// As [`Query::delete`]; `Integrity` if other rows refer to one of these.
+    /// As [`Query::delete`]; `StillReferenced` if other rows refer to one of these.
     pub fn delete_quick(&self) -> Result<u64> {
         self.refuse_vacuous()?;
         let delete = || {
@@ -215,7 +215,7 @@ impl Query {
         });
         match (stuck, children) {
             (Some(stuck), Ok(children)) if !children.is_empty() => {
-                Error::new(ErrorKind::Integrity, "other rows still refer to these")
+                Error::new(ErrorKind::StillReferenced, "other rows still refer to these")
                     .with("table", stuck)
                     .with_hint(format!(
                         "the rows that refer to them are in {}: delete those first; \

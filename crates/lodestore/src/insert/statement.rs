@@ -123,13 +123,7 @@ impl Inserts {
                     "to leave such rows out, insert with `skip_duplicates=True`; to overwrite them, with `replace=True`",
                 )
             }
-            ErrorKind::Integrity => match parents(table) {
-                Ok(parents) if !parents.is_empty() => {
-                    let names = parents.join(", ");
-                    error.with_hint(format!("insert the parent row first: this table refers to {names}"))
-                }
-                _ => error,
-            },
+            ErrorKind::Integrity => table.missing_parent(error),
             _ => error,
         }
     }
@@ -159,11 +153,4 @@ impl Inserts {
         }
         Ok(None)
     }
-}
-
-fn parents(table: &Table) -> Result<Vec<String>> {
-    let graph = table.instance().dependencies()?;
-    let mut parents: Vec<String> = graph.parents(table.name()).map(|edge| format!("`{}`", edge.key.parent)).collect();
-    parents.dedup();
-    Ok(parents)
 }
