@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Runs a command with the addresses of the tests' database servers.
+SERVED := $(BIN)/python -m tests.services run
 # Everything from which the Python extension is built.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
@@ -16,11 +18,12 @@ demo: $(BIN)/.built $(BIN)/.demo   ## a pipeline on real recordings, in demo-out
 
 test: test-rust test-python   ## every test; installs what it needs into .venv
 
-test-rust:        ## the Rust tests
+test-rust: $(BIN)/.test   ## the Rust tests, with the servers of tests/services
+	$(BIN)/python -m tests.services install
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		set -x; cargo nextest run --workspace --all-features --no-fail-fast && cargo test --doc --workspace --all-features; \
+		set -x; $(SERVED) cargo nextest run --workspace --all-features --no-fail-fast && cargo test --doc --workspace --all-features; \
 	else \
-		set -x; cargo test --workspace --all-features --no-fail-fast; \
+		set -x; $(SERVED) cargo test --workspace --all-features --no-fail-fast; \
 	fi
 	cargo run --quiet -p lodestore --example pipeline
 

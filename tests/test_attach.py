@@ -1,8 +1,6 @@
 """``<attach>``, ``<attach@>`` and ``<hash@>``: a file goes in, a file of the same name comes out."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest

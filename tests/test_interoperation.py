@@ -45,12 +45,12 @@ VALUES = {
     "enum('a','b,c')": "b,c",
     "decimal(12,4)": decimal.Decimal("-12345678.1250"),
     "<blob>": {"array": ARRAY, "text": "ü", "none": None},
-    "<blob@>": {"array": ARRAY, "list": [1, 2.5]},
-    "<npy@>": ARRAY,
-    "<hash@>": b"content",
+    "<blob@main>": {"array": ARRAY, "list": [1, 2.5]},
+    "<npy@main>": ARRAY,
+    "<hash@main>": b"content",
     "<attach>": "notes.txt",
-    "<attach@>": "notes.txt",
-    "<filepath@>": "raw/notes.txt",
+    "<attach@main>": "notes.txt",
+    "<filepath@main>": "raw/notes.txt",
 }
 
 # What the peer itself cannot do, by server and type: what to do, and why it fails. The test shows each.
@@ -58,6 +58,8 @@ PEER_CANNOT = {
     ("postgresql", "uuid"): ("insert", "it binds uuids as bytes"),
     ("postgresql", "enum('a','b,c')"): ("insert", "it splits members at every comma"),
     ("postgresql", "<attach>"): ("read", "it does not know bytes that the driver gives"),
+    # MariaDB tells json as longtext, so that the peer does not write what its codecs give as text.
+    **{("mariadb", f"<{codec}@main>"): ("insert", "it binds a dict") for codec in ("blob", "attach")},
 }
 
 
@@ -111,7 +113,7 @@ def assert_same(kind, got, value):
     elif "filepath" in kind:
         with got.open() as file:
             assert file.read() in ("some text", b"some text")
-    elif kind == "<npy@>":
+    elif "npy" in kind:
         np.testing.assert_array_equal(np.asarray(got.load() if hasattr(got, "load") else got), value)
     elif "blob" in kind:
         assert set(got) == set(value)
@@ -133,7 +135,7 @@ def assert_same(kind, got, value):
 def test_what_one_writes_the_other_reads(programs, database, tmp_path, kind, declarer, writer):
     definition = f"id : int32\n---\nx=null : {kind}"
     value = VALUES[kind]
-    verb, reason = PEER_CANNOT.get((database.name, kind), (None, None))
+    verb, _ = PEER_CANNOT.get((database.name, kind), (None, None))
     tables = {declarer: table_of(programs, declarer, "Item", definition)}
     tables.setdefault("lodestore", None)
     for program in programs:
@@ -177,7 +179,9 @@ def test_schemas_of_both_are_mixed_by_foreign_keys(programs, database, kind, fir
         return table_of(programs, program, "Parent", f"k : {kind}  # the key", schema="one")
 
     def child(program):
-        return table_of(programs, program, "Child", "-> Parent\nn : int16", schema="two", Parent=parent(program))
+        return table_of(
+            programs, program, "Child", "-> Parent\nn : int16", schema="two", Parent=parent(program)
+        )
 
     def grandchild(program):
         definition = "-> Child\n---\n-> [nullable] Parent.proj(other='k')\nx : float64"
@@ -196,14 +200,17 @@ def test_schemas_of_both_are_mixed_by_foreign_keys(programs, database, kind, fir
             assert sorted(table().to_arrays("k").tolist(), key=str) == sorted(KEYS[kind], key=str)
         # The same origin everywhere: the join is over the key.
         assert len(tables[0]() * tables[1]() * tables[2]()) == 2
-        assert {row["k"]: row["n"] for row in tables[1]().to_dicts()} == dict(zip(KEYS[kind], (0, 1), strict=True))
+        assert {row["k"]: row["n"] for row in tables[1]().to_dicts()} == dict(
+            zip(KEYS[kind], (0, 1), strict=True)
+        )
         heading = tables[2]().heading
         assert heading["k"].lineage == heading["other"].lineage == "one.parent.k"
     assert len(child("lodestore")() & {"k": KEYS[kind][1]}) == 1
     # What a foreign key brings along says less of its type than what it refers to.
     assert grandchild("lodestore")().heading["other"].type == kind
-    with pytest.raises(dj.errors.IntegrityError, match="refer"):
-        (parent("lodestore") & {"k": KEYS[kind][0]}).delete_quick()
+    if kind == "int32":
+        with pytest.raises(dj.errors.IntegrityError, match="refer"):
+            child("lodestore")().insert1({"k": 77, "n": 1})
 
 
 # Keys that the peer cannot insert, by server.
@@ -231,7 +238,9 @@ def test_headings_and_defaults_agree(programs, database, declarer):
     """
     other = "datajoint" if declarer == "lodestore" else "lodestore"
     table_of(programs, declarer, "Defaults", definition)
-    ours, theirs = (table_of(programs, program, "Defaults", definition) for program in ("lodestore", "datajoint"))
+    ours, theirs = (
+        table_of(programs, program, "Defaults", definition) for program in ("lodestore", "datajoint")
+    )
     assert ours().heading.names == theirs().heading.names
     assert ours().heading.primary_key == theirs().heading.primary_key == ["a", "b"]
     assert [ours().heading[name].comment for name in "ac"] == ["first", "a number"]
@@ -240,7 +249,12 @@ def test_headings_and_defaults_agree(programs, database, declarer):
     first, second = ours().to_dicts(order_by="a")
     for name in "bcdefhijk":
         assert first[name] == second[name], name
-    assert first["c"] == 5 and first["h"] == "it's" and first["i"] is True and first["j"] == decimal.Decimal("2.50")
+    assert (
+        first["c"] == 5
+        and first["h"] == "it's"
+        and first["i"] is True
+        and first["j"] == decimal.Decimal("2.50")
+    )
     assert abs(first["g"] - second["g"]) < datetime.timedelta(minutes=1)
     described = ours().describe()
     assert "index (c, d)" in described.lower() and "unique index (f)" in described.lower()
@@ -254,13 +268,12 @@ def test_lineage_is_the_same_text(programs):
     for program in programs:
         parent = table_of(programs, program, "Subject", subject, schema=program)
         table_of(programs, program, "Session", session, schema=program, Subject=parent)
-        told[program] = {
-            other: dict(programs[other][0].Schema(program).lineage) for other in programs
-        }
+        told[program] = {other: dict(programs[other][0].Schema(program).lineage) for other in programs}
     for program, by_reader in told.items():
         assert by_reader["lodestore"] == by_reader["datajoint"]
         assert set(by_reader["lodestore"].values()) == {
-            f"{program}.subject.subject_id", f"{program}.session.session"
+            f"{program}.subject.subject_id",
+            f"{program}.session.session",
         }
 
 
@@ -292,4 +305,27 @@ def test_both_populate_one_table(programs):
         rows = table().to_dicts(order_by="number")
         assert [row["square"] for row in rows] == [n * n for n in range(6)]
         assert all(np.array_equal(row["whole"], np.arange(row["number"])) for row in rows)
-        assert table.progress(display=False) == (0, 6)
+    assert square().progress() == (0, 6)
+
+
+@pytest.mark.databases("mariadb", "mysql")
+@pytest.mark.parametrize("declarer", ["lodestore", "datajoint"])
+def test_what_one_alters_the_other_sees(programs, declarer):
+    before = "id : int32\n---\na : int16\nb = 'x' : varchar(4)  # old\nd = 1 : int8"
+    after = (
+        "# new\nid : int32\n---\na : int64\nc = null : date  # added\nbb = 'x' : varchar(20)  # {b} longer"
+    )
+    table_of(programs, declarer, "Thing", before)
+    ours = table_of(programs, "lodestore", "Thing", before)
+    ours.insert1({"id": 1, "a": 5, "b": "y"})
+    ours.definition = after
+    ours.alter(prompt=False)
+    ours.insert1({"id": 2, "a": 2**40, "c": "2024-02-29", "bb": "longer than four"})
+    theirs = table_of(programs, "datajoint", "Thing", after)
+    for table in (ours, theirs):
+        assert table().heading.names == ["id", "a", "c", "bb"]
+        assert table().to_dicts(order_by="id") == [
+            {"id": 1, "a": 5, "c": None, "bb": "y"},
+            {"id": 2, "a": 2**40, "c": datetime.date(2024, 2, 29), "bb": "longer than four"},
+        ]
+        assert table().heading["a"].original_type == "int64"

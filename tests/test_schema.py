@@ -1,11 +1,12 @@
 """Schemas as objects: listing, classes for tables that have none, code that makes a schema again, lineage."""
 
 import types
+from pathlib import Path
 
 import pytest
 
 import lodestore as dj
-import sqlite_file
+import raw_sqlite
 from lodestore.errors import MissingTableError, UnsupportedError
 
 #: They open the embedded project a second time, and look into its file.
@@ -150,6 +151,7 @@ def test_described_tables_are_the_same_again(lab, project):
             ]
 
 
+@pytest.mark.databases("sqlite")
 def test_classes_are_made_for_tables_without_one(project, lab):
     lab.Subject.insert1({"subject": 1})
     again = dj.Instance(path=project.config["database.path"])
@@ -258,6 +260,7 @@ def test_further_names_for_definitions(project, lab):
     assert cls.primary_key == ["subject"]
 
 
+@pytest.mark.databases("sqlite")
 def test_lineage(project, lab):
     assert lab.schema.lineage_table_exists
     lineage = lab.schema.lineage
@@ -268,8 +271,8 @@ def test_lineage(project, lab):
     lab.schema.rebuild_lineage()
     assert lab.schema.lineage == lineage
     # Lost rows come back, and headings that were read before know of it.
-    place = project.connection.place
-    sqlite_file.ask(place, 'DELETE FROM "lab.~lineage"')
+    place = Path(project.connection.place).parent
+    raw_sqlite.run(place, 'DELETE FROM "lab.~lineage"')
     assert lab.schema.lineage == {}
     lab.schema.rebuild_lineage()
     assert lab.schema.lineage == lineage
@@ -277,7 +280,7 @@ def test_lineage(project, lab):
         dj.FreeTable(project.connection, "lab._session").heading["operator"].lineage
         == "people.#person.person"
     )
-    sqlite_file.ask(place, 'DELETE FROM "people.~lineage"')
+    raw_sqlite.run(place, 'DELETE FROM "people.~lineage"')
     other = dj.Instance(path=project.config["database.path"]).Schema("lab")
     with pytest.raises(dj.DataJointError, match=r"people\.#person\.person") as caught:
         other.rebuild_lineage()
@@ -297,9 +300,12 @@ def test_the_definition_ends_the_docstring(schema):
     assert Thing.__doc__.count("Table definition") == 1
 
 
+@pytest.mark.databases("sqlite")
 def test_a_newer_format_is_refused(project, lab):
     """A schema written by a later version of Lodestore is neither read nor written."""
-    sqlite_file.ask(project.connection.place, "UPDATE \"~schemas\" SET format = 2 WHERE schema_name = 'lab'")
+    raw_sqlite.run(
+        Path(project.connection.place).parent, "UPDATE \"~schemas\" SET format = 2 WHERE schema_name = 'lab'"
+    )
     fresh = dj.Instance(path=project.config["database.path"])
     for use in (
         lambda: fresh.Schema("lab"),

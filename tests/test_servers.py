@@ -11,9 +11,9 @@ import time
 
 import numpy as np
 import pytest
-import services
 
 import lodestore as dj
+import services
 
 SERVERS = [name for name in services.selected() if name != "sqlite"]
 
@@ -205,7 +205,7 @@ def test_ctrl_c_stops_a_statement(server, sample, tmp_path):
 def test_statements_may_be_limited_in_time(server, sample):
     hasty = dj.Instance(**server.settings, database__statement_timeout=1)
     table = hasty.Schema("lab")["Sample"]
-    with pytest.raises(dj.errors.QueryError, match="timeout|time") as told:
+    with pytest.raises(dj.errors.QueryError, match="time") as told:
         len(table & server.sleep(0.1))
     assert "statement_timeout" in told.value.hint
     assert len(table) == 100
@@ -352,11 +352,11 @@ def test_encryption_is_verified(certificate):
         # On this machine a certificate of its own making is taken; nobody listens in between.
         assert encrypted() and not encrypted(use_tls=False)
         assert encrypted(use_tls={"ca": ca}) and encrypted(use_tls={"verify": False})
-        with pytest.raises(dj.errors.LostConnectionError, match="certificate|TLS") as told:
+        with pytest.raises(dj.errors.LostConnectionError, match="certificate") as told:
             dj.Instance(**settings, use_tls=True)
         assert "use_tls" in told.value.hint
         # The certificate names the address, not `localhost`.
-        with pytest.raises(dj.errors.LostConnectionError, match="certificate|TLS|name"):
+        with pytest.raises(dj.errors.LostConnectionError, match="certificate"):
             dj.Instance(**{**settings, "host": "localhost"}, use_tls={"ca": ca})
         project = dj.Instance(
             **{**settings, "host": "localhost"}, use_tls={"ca": ca, "check_hostname": False}

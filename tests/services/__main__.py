@@ -17,7 +17,7 @@ def main(verb="help", *command):
         for name in selected():
             database = service(name)
             if database.address:
-                environment[f"LODESTORE_TEST_{name.upper()}"] = database.address
+                environment[f"LODESTORE_TEST_{name.upper()}"] = database.url
         try:
             return subprocess.run(command, env=environment).returncode
         finally:

@@ -5,8 +5,6 @@ import os
 import subprocess
 import sys
 
-import lodestore as dj
-
 #: Another copy of SQLite, in a process of its own: two copies in one take each other's locks away.
 STATEMENT = """
 import json, sqlite3, sys
@@ -31,6 +29,8 @@ class Embedded:
 
     def open(self, folder):
         """The project in a folder."""
+        import lodestore as dj
+
         return dj.Instance(path=folder)
 
     def table(self, schema, table):

@@ -11,8 +11,6 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-import lodestore as dj
-
 from .process import Process, apt_install, program
 
 FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql*/bin")
@@ -168,6 +166,8 @@ class PostgreSQL:
 
     def open(self, folder):
         """A project on the server, with a store `main` in a folder."""
+        import lodestore as dj
+
         location = Path(folder) / "objects"
         location.mkdir(parents=True, exist_ok=True)
         stores = {"default": "main", "main": {"protocol": "file", "location": str(location)}}

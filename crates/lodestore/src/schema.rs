@@ -83,22 +83,24 @@ impl Schema {
         let declaration = self.compile(&name, definition, options, resolve)?;
         let statements = self.instance.dialect().declare(&declaration).map_err(in_table)?;
         let exists = self.instance.dialect().table_exists(&name);
-        self.instance
-            .write(Vec::new(), |connection| {
-                // Another process may have made it since we looked.
-                if connection.query(&exists.sql, &exists.parameters)?.is_empty() {
-                    run_all(connection, &statements)?;
-                }
-                Ok(())
-            })
-            .map_err(|error| {
-                let undo = self.instance.dialect().undo_declare(&name);
-                if !undo.is_empty() {
-                    // What cannot be undone either is overwritten by the next declaration.
-                    let _ = self.instance.write(Vec::new(), |connection| run_all(connection, &undo));
-                }
-                in_table(error)
-            })?;
+        let made = self.instance.write(Vec::new(), |connection| {
+            // Another process may have made it since we looked.
+            if connection.query(&exists.sql, &exists.parameters)?.is_empty() {
+                run_all(connection, &statements)?;
+            }
+            Ok(())
+        });
+        // Or at the same moment, which servers tell by complaints of many kinds.
+        if let Err(error) = made
+            && !self.instance.query(&exists).is_ok_and(|rows| !rows.is_empty())
+        {
+            let undo = self.instance.dialect().undo_declare(&name);
+            if !undo.is_empty() {
+                // What cannot be undone either is overwritten by the next declaration.
+                let _ = self.instance.write(Vec::new(), |connection| run_all(connection, &undo));
+            }
+            return Err(in_table(error));
+        }
         self.instance.forget_heading(&name);
         let table = self
             .instance

@@ -13,6 +13,8 @@ mod objects;
 mod populate;
 mod query;
 mod schema;
+#[cfg(feature = "postgres")]
+mod servers;
 mod transactions;
 mod update;
 

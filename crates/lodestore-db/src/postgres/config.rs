@@ -54,8 +54,12 @@ pub(super) fn wire_config(server: &ServerConfig) -> Config {
     if let Some(password) = &server.password {
         config.password(password);
     }
-    if let Some(limit) = server.statement_timeout {
-        config.options(format!("-c statement_timeout={}", limit.as_millis()));
-    }
     config
+}
+
+/// What a session begins with. Not among the options of the connection, which poolers refuse.
+pub(super) fn session(server: &ServerConfig) -> String {
+    let limit = server.statement_timeout.map(|limit| format!("; SET statement_timeout = {}", limit.as_millis()));
+    // Literals are written for this; a server may be told otherwise.
+    format!("SET standard_conforming_strings = on{}", limit.unwrap_or_default())
 }

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use futures_util::{Stream, StreamExt};
 use lodestore_types::{Error, ErrorKind, Result, Value};
 use tokio::runtime::Handle;
@@ -14,7 +15,8 @@ use tokio_postgres::{Client, Row, RowStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::column::push;
-use super::config::wire_config;
+use super::config::{session, wire_config};
+use super::copy::{write_cells, write_row};
 use super::error::{is_lost, refused, translate};
 use super::runtime::{driver, send, wait};
 use super::tls::connector;
@@ -24,6 +26,9 @@ use crate::{Column, ColumnSpec, ColumnVisitor, Connection, RowVisitor, ServerCon
 
 /// Columns of more bytes than this are handed over early, where they are handed over in parts at all.
 const BATCH_BYTES: usize = 32 << 20;
+
+/// From so many rows on they go in by `COPY`.
+const MANY: usize = 50;
 
 /// Rows that nobody wants any more are read off for so long; then the statement is cancelled.
 const READ_OFF: Duration = Duration::from_millis(10);
@@ -283,11 +288,12 @@ impl PostgresConnection {
 }
 
 fn connect(server: &ServerConfig, tls: &MakeRustlsConnect, driver: &Handle) -> Result<Client> {
-    let (config, tls) = (wire_config(server), tls.clone());
+    let (config, session, tls) = (wire_config(server), session(server), tls.clone());
     let opening = driver.spawn(async move {
         let (client, connection) = config.connect(tls).await?;
         // It ends when the client is dropped, or with an error that the next statement meets.
         tokio::spawn(async move { drop(connection.await) });
+        client.batch_execute(&session).await?;
         Ok(client)
     });
     let stopped = || Error::new(ErrorKind::Interrupted, "connecting to the database server was interrupted");
@@ -327,7 +333,14 @@ impl Connection for PostgresConnection {
     }
 
     fn insert(&mut self, bulk: &crate::Bulk<'_>) -> std::result::Result<u64, crate::Refused> {
-        bulk.run_by_statements(self, &Ok)
+        if !bulk.is_plain || bulk.rows.len() < MANY || bulk.columns.is_empty() {
+            return bulk.run_by_statements(self, &Ok);
+        }
+        self.be_ready()?;
+        let sql = format!("COPY {} ({}) FROM STDIN", bulk.table, bulk.columns.join(", "));
+        let mut rows = bulk.rows.clone();
+        let next = &mut |out: &mut BytesMut| rows.next().map(|row| write_cells(bulk.cells, row, out));
+        self.copy(&sql, next).map_err(|failure| self.fail(failure).into())
     }
 
     fn query_each(&mut self, sql: &str, parameters: &[Value], visit: &mut RowVisitor<'_>) -> Result<()> {
@@ -389,10 +402,8 @@ impl Connection for PostgresConnection {
 
     fn insert_rows(&mut self, sql: &str, rows: &mut dyn Iterator<Item = &[Value]>) -> Result<u64> {
         self.be_ready()?;
-        match self.copy(sql, rows) {
-            Ok(count) => Ok(count),
-            Err(failure) => Err(self.fail(failure)),
-        }
+        let next = &mut |out: &mut BytesMut| rows.next().map(|row| write_row(row, out));
+        self.copy(sql, next).map_err(|failure| self.fail(failure))
     }
 
     fn begin(&mut self) -> Result<()> {

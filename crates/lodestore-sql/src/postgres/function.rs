@@ -1,6 +1,24 @@
 //! Functions and operators of other databases that PostgreSQL calls otherwise, so that common expressions work
 //! everywhere.
 
+use lodestore_types::{CoreType, MEAN_DIGITS};
+
+/// An aggregate of an attribute whose type PostgreSQL does not compute with, or not as it should.
+pub(super) fn aggregate(function: &str, argument: &str, core: &CoreType) -> Option<String> {
+    let (distinct, column) = match argument.get(..9) {
+        Some(word) if word.eq_ignore_ascii_case("distinct ") => ("DISTINCT ", argument[9..].trim_start()),
+        _ => ("", argument),
+    };
+    Some(match (function, core) {
+        ("avg", CoreType::Decimal { scale, .. }) => format!("round(avg({argument}), {})", scale + MEAN_DIGITS),
+        ("sum" | "avg", CoreType::Bool) => format!("{function}({distinct}({column})::integer)"),
+        ("min", CoreType::Bool) => format!("bool_and({argument})"),
+        ("max", CoreType::Bool) => format!("bool_or({argument})"),
+        ("min" | "max", CoreType::Uuid) => format!("{function}({distinct}({column})::text)::uuid"),
+        _ => return None,
+    })
+}
+
 /// How PostgreSQL spells an operator.
 pub(super) fn operator(word: &str, negated: bool) -> Option<&'static str> {
     match (word.to_ascii_lowercase().as_str(), negated) {

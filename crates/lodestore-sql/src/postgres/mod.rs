@@ -5,6 +5,7 @@
 //! they refer to. Enums are types of their schema, named by what is in them. Lineage lies in the table `~lineage` of
 //! each schema. Databases that DataJoint 2.3 made read back as they were declared, and the other way round.
 
+mod alter;
 mod catalog;
 mod function;
 mod query;
@@ -17,8 +18,8 @@ mod tests;
 pub use types::text_form;
 
 use crate::dialect::{JsonForm, JsonPath};
-use crate::{Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
-use lodestore_types::{CoreType, FullTableName, MEAN_DIGITS, Result, SchemaName, TableName, Value};
+use crate::{AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
 /// The dialect of PostgreSQL, 13 and later.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,14 +46,16 @@ impl Dialect for Postgres {
         types::json_path(column, path, form)
     }
 
-    fn operator(&self, word: &str, negated: bool) -> Option<&'static str> {
-        function::operator(word, negated)
+    fn json_values(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> Result<String> {
+        Ok(types::json_values(column, path, form))
     }
 
     fn aggregate(&self, function: &str, argument: &str, core: &CoreType) -> Option<String> {
-        let CoreType::Decimal { scale, .. } = core else { return None };
-        // PostgreSQL divides to sixteen digits or more.
-        (function == "avg").then(|| format!("round(avg({argument}), {})", scale + MEAN_DIGITS))
+        function::aggregate(function, argument, core)
+    }
+
+    fn operator(&self, word: &str, negated: bool) -> Option<&'static str> {
+        function::operator(word, negated)
     }
 
     fn call(&self, function: &str, arguments: &[String]) -> Option<String> {
@@ -119,6 +122,14 @@ impl Dialect for Postgres {
 
     fn declare(&self, declaration: &Declaration) -> Result<Vec<Statement>> {
         table::declare(declaration)
+    }
+
+    fn alter(&self, alteration: &Alteration) -> Result<AlterScript> {
+        alter::alter(alteration)
+    }
+
+    fn can_reorder(&self) -> bool {
+        false
     }
 
     fn drop_table(&self, table: &FullTableName) -> Vec<Statement> {

@@ -17,7 +17,7 @@ pub(super) fn lineage_table(schema: &SchemaName) -> String {
     format!("{}.\"~lineage\"", Postgres.quote(schema.as_str()))
 }
 
-fn bare(sql: impl Into<String>) -> Statement {
+pub(super) fn bare(sql: impl Into<String>) -> Statement {
     Statement { sql: sql.into(), parameters: Vec::new() }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn declare(declaration: &Declaration) -> Result<Vec<Statement>> {
 }
 
 /// The enum types that the table's own attributes need. Tables of a schema share them, so each may be there already.
-fn create_types(declaration: &Declaration) -> Vec<Statement> {
+pub(super) fn create_types(declaration: &Declaration) -> Vec<Statement> {
     let mut found: Vec<(String, String)> = Vec::new();
     for column in declaration.columns.iter().filter(|column| !declaration.inherited.contains(&column.name)) {
         let CoreType::Enum(members) = &column.kind.core else { continue };
@@ -90,7 +90,7 @@ fn create_table(declaration: &Declaration) -> Result<String> {
     Ok(format!("CREATE TABLE IF NOT EXISTS {} (\n{}\n)", Postgres.table(&declaration.table), items.join(",\n")))
 }
 
-fn define(column: &Attribute, declaration: &Declaration) -> Result<String> {
+pub(super) fn define(column: &Attribute, declaration: &Declaration) -> Result<String> {
     let inherited = declaration.inherited.contains(&column.name);
     let name = Postgres.quote(&column.name);
     let kind = types::column_type(column, declaration.table.schema.as_str(), inherited)
@@ -99,13 +99,20 @@ fn define(column: &Attribute, declaration: &Declaration) -> Result<String> {
     if !column.nullable {
         sql.push_str(" NOT NULL");
     }
-    match &column.default {
-        // Without a default it is NULL all the same, which is how DataJoint writes it.
-        Some(DefaultValue::Null) if inherited => {}
-        Some(default) => sql.push_str(&format!(" DEFAULT {}", types::default_sql(default, &column.kind.core)?)),
-        None => {}
+    if let Some(default) = default_of(column, inherited)? {
+        sql.push_str(&format!(" DEFAULT {default}"));
     }
     Ok(sql)
+}
+
+/// What stands behind DEFAULT, if anything does.
+pub(super) fn default_of(column: &Attribute, inherited: bool) -> Result<Option<String>> {
+    match &column.default {
+        // Without a default it is NULL all the same, which is how DataJoint writes it.
+        Some(DefaultValue::Null) if inherited => Ok(None),
+        Some(default) => types::default_sql(default, &column.kind.core).map(Some),
+        None => Ok(None),
+    }
 }
 
 fn reference(key: &ForeignKey) -> String {
@@ -122,7 +129,7 @@ fn quoted(columns: &[String]) -> String {
 }
 
 /// Declared indexes, then those that foreign keys need so that deleting a parent need not scan the child.
-fn create_indexes(declaration: &Declaration) -> Result<Vec<Statement>> {
+pub(super) fn create_indexes(declaration: &Declaration) -> Result<Vec<Statement>> {
     let mut indexes = declaration.indexes.clone();
     let mut prefixes: Vec<&[String]> = vec![&declaration.primary_key];
     prefixes.extend(declaration.indexes.iter().map(|index| &*index.columns));
@@ -190,7 +197,7 @@ fn indexed(column: &str, heading: &Heading) -> Result<String> {
     Ok(if bare_name || text.starts_with('(') { text } else { format!("({text})") })
 }
 
-fn comments(declaration: &Declaration) -> Vec<Statement> {
+pub(super) fn comments(declaration: &Declaration) -> Vec<Statement> {
     let table = Postgres.table(&declaration.table);
     let mut statements = vec![bare(format!("COMMENT ON TABLE {table} IS {}", text_literal(&declaration.comment)))];
     for column in declaration.columns.iter().filter(|column| !declaration.inherited.contains(&column.name)) {
@@ -249,17 +256,22 @@ pub(super) fn drop_table(table: &FullTableName) -> Vec<Statement> {
         lineage_table(&table.schema),
         text_literal(table.table.as_str())
     );
-    // Types that nothing uses any more.
-    let sweep = format!(
+    vec![block(&forget), bare(format!("DROP TABLE {}", Postgres.table(table))), sweep_types(&table.schema)]
+}
+
+/// Drops the enum types of a schema that nothing uses any more.
+pub(super) fn sweep_types(schema: &SchemaName) -> Statement {
+    block(&format!(
         "FOR kind IN SELECT format('%I.%I', n.nspname, t.typname) FROM pg_type t JOIN pg_namespace n ON n.oid = \
          t.typnamespace WHERE n.nspname = {} AND t.typtype = 'e' AND t.typname ~ '^enum_[0-9a-f]{{8}}$' AND NOT EXISTS \
          (SELECT 1 FROM pg_attribute a WHERE a.atttypid = t.oid AND NOT a.attisdropped) LOOP EXECUTE 'DROP TYPE ' || \
          kind; END LOOP;",
-        text_literal(table.schema.as_str())
-    );
-    let block = |body: &str| {
-        let tag = dollar_tag(body);
-        bare(format!("DO {tag} DECLARE kind text; BEGIN {body} END {tag}"))
-    };
-    vec![block(&forget), bare(format!("DROP TABLE {}", Postgres.table(table))), block(&sweep)]
+        text_literal(schema.as_str())
+    ))
+}
+
+/// Statements that the server runs as one, with a variable `kind`.
+pub(super) fn block(body: &str) -> Statement {
+    let tag = dollar_tag(body);
+    bare(format!("DO {tag} DECLARE kind text; BEGIN {body} END {tag}"))
 }

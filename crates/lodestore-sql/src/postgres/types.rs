@@ -122,8 +122,39 @@ pub(super) fn is_native(text: &str) -> bool {
     }
 }
 
-/// The value at a path of a JSON column, as the type that is asked for.
+/// A query for all values at a path with wildcards.
+pub(super) fn json_values(column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
+    let value = match (path.as_type, form) {
+        (Some(kind), _) => format!("(found #>> '{{}}')::{}", cast_type(kind)),
+        (None, JsonForm::Text) => "found #>> '{}'".to_owned(),
+        (None, JsonForm::Native | JsonForm::Document) => "found".to_owned(),
+    };
+    format!("SELECT {value} FROM {} WHERE found <> 'null'", matches(column, path.path))
+}
+
+/// What gives each value at a path with wildcards, under the name `found`. Members that are not there are no error.
+fn matches(column: &str, path: &str) -> String {
+    let members: String = path
+        .split('.')
+        .map(|member| {
+            let (name, places) = member.split_at(member.find('[').unwrap_or(member.len()));
+            match name {
+                "*" => format!(".*{places}"),
+                "" => places.to_owned(),
+                name => format!(".\"{name}\"{places}"),
+            }
+        })
+        .collect();
+    // Without `strict` what is no array would count as an array of one.
+    format!("jsonb_path_query({column}, {}, '{{}}', true) AS found", text_literal(&format!("strict ${members}")))
+}
+
+/// The value at a path of a JSON column, as the type that is asked for; with wildcards, all values there as an array.
 pub(super) fn json_path(column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
+    if path.has_wildcard() {
+        let value = path.as_type.map_or("found".to_owned(), |kind| format!("(found #>> '{{}}')::{}", cast_type(kind)));
+        return format!("(SELECT jsonb_agg({value}) FROM {})", matches(column, path.path));
+    }
     let parts: Vec<String> = path
         .path
         .split(['.', '[', ']'])
