@@ -1,14 +1,12 @@
 //! Conditions from Python.
 
-use std::collections::HashSet;
-
-use lodestore::{Condition, Error, ErrorKind, Instance};
+use lodestore::{Condition, Error, ErrorKind, Instance, Row};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::convert::from_python;
 use crate::error::{IntoPyResult, to_py_err};
-use crate::query::{Query, row_from_python};
+use crate::query::Query;
 
 /// The condition that the Python half describes as a pair of a word and a content, for rows of `instance`.
 pub(crate) fn condition_from_python(described: &Bound<'_, PyAny>, instance: &Instance) -> PyResult<Condition> {
@@ -43,7 +41,7 @@ pub(crate) fn condition_from_python(described: &Bound<'_, PyAny>, instance: &Ins
             Condition::Any(rows.iter().map(map).collect::<lodestore::Result<_>>().into_py(py)?)
         }
         "map" => {
-            let row = row_from_python(content.cast::<PyDict>()?, &HashSet::new()).into_py(py)?;
+            let row = row_from_python(content.cast::<PyDict>()?).into_py(py)?;
             Condition::Map(row.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect())
         }
         other => {
@@ -55,4 +53,17 @@ pub(crate) fn condition_from_python(described: &Bound<'_, PyAny>, instance: &Ins
 fn other_connection() -> Error {
     Error::new(ErrorKind::InvalidRequest, "queries of different connections cannot be combined")
         .with_hint("fetch from one of them, and use the rows as a condition on the other")
+}
+
+fn row_from_python(row: &Bound<'_, PyDict>) -> lodestore::Result<Row> {
+    row.iter()
+        .map(|(name, value)| {
+            let Ok(name) = name.extract::<String>() else {
+                let shown = name.repr().map_or("?".into(), |shown| shown.to_string());
+                return Err(Error::new(ErrorKind::InvalidType, format!("the field name {shown} is not text")));
+            };
+            let value = from_python(&value).map_err(|error| error.with("attribute", &name))?;
+            Ok((name, value))
+        })
+        .collect()
 }

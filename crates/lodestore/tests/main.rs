@@ -9,6 +9,7 @@ mod delete;
 mod drop;
 mod errors;
 mod insert;
+mod insert_forms;
 mod objects;
 mod populate;
 mod query;
