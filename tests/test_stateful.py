@@ -36,10 +36,6 @@ link : int8
 -> [nullable] Session
 """
 
-#: Verbs that may be missing yet.
-UPDATES = hasattr(dj.Manual, "update1")
-CASCADES = hasattr(dj.Manual, "delete_quick")
-
 keys = st.integers(1, 3)
 texts = st.text("aü ", max_size=12)
 objects = st.recursive(
@@ -199,7 +195,6 @@ class Laboratory(RuleBasedStateMachine):
         with self.expecting(errors):
             self.table(name).insert([self.given(row) for row in rows], **options)
 
-    @precondition(lambda self: UPDATES)
     @rule(subject=keys, name=texts, info=objects)
     def update_subject(self, subject, name, info):
         row = self.model.rows["Subject"].get((subject,))
@@ -208,7 +203,6 @@ class Laboratory(RuleBasedStateMachine):
         if row is not None:
             self.model.rows["Subject"][(subject,)] = {**row, "name": name, "info": info}
 
-    @precondition(lambda self: UPDATES)
     @rule(subject=keys, session=keys, data=objects, trace=arrays)
     def update_session(self, subject, session, data, trace):
         row = self.model.rows["Session"].get((subject, session))
@@ -222,24 +216,16 @@ class Laboratory(RuleBasedStateMachine):
         key = key[: len(Model.KEYS[name])]
         restriction = dict(zip(Model.KEYS[name], key, strict=True))
         rows = self.table(name) & restriction
-        if not CASCADES:
-            self.delete_alone(rows.delete, name, key)
-            return
         assert rows.delete(prompt=False) == (key in self.model.rows[name])
         self.model.delete(name, key)
 
-    @precondition(lambda self: CASCADES)
     @rule(name=st.sampled_from(["Subject", "Session", "Clip"]), key=st.tuples(keys, keys, keys))
     def delete_quick(self, name, key):
         key = key[: len(Model.KEYS[name])]
         restriction = dict(zip(Model.KEYS[name], key, strict=True))
-        self.delete_alone((self.table(name) & restriction).delete_quick, name, key)
-
-    def delete_alone(self, delete, name, key):
-        """Deletes a row to which none may refer."""
         held = any(self.model.children(name, key))
         with self.expecting((IntegrityError,) if held else ()):
-            delete()
+            (self.table(name) & restriction).delete_quick()
         if not held:
             self.model.rows[name].pop(key, None)
 

@@ -108,7 +108,7 @@ impl Table {
     ///
     /// # Errors
     /// `UnknownAttribute`, `MissingAttribute`, `InvalidType`, `InvalidValue` before anything is
-    /// written; `Duplicate` and `Integrity` from the database; `Storage` from a store.
+    /// written; `Duplicate` and `MissingParent` from the database; `Storage` from a store.
     pub fn insert(&self, rows: impl IntoIterator<Item = Row>) -> Result<u64> {
         self.insert_opts(rows, InsertOptions::default())
     }

@@ -7,6 +7,7 @@ mod arrow;
 mod declare;
 mod delete;
 mod drop;
+mod errors;
 mod insert;
 mod insert_forms;
 mod objects;

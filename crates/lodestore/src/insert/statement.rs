@@ -177,13 +177,7 @@ impl<'a> Inserts<'a> {
                     "to leave such rows out, insert with `skip_duplicates=True`; to overwrite them, with `replace=True`",
                 )
             }
-            ErrorKind::Integrity => match parents(self.table) {
-                Ok(parents) if !parents.is_empty() => {
-                    let names = parents.join(", ");
-                    error.with_hint(format!("insert the parent row first: this table refers to {names}"))
-                }
-                _ => error,
-            },
+            ErrorKind::Integrity => self.table.missing_parent(error),
             _ => error,
         }
     }
@@ -207,13 +201,6 @@ impl<'a> Inserts<'a> {
 /// A key as people write it.
 fn shown(key: &Row) -> String {
     key.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
-}
-
-fn parents(table: &Table) -> Result<Vec<String>> {
-    let graph = table.instance().dependencies()?;
-    let mut parents: Vec<String> = graph.parents(table.name()).map(|edge| format!("`{}`", edge.key.parent)).collect();
-    parents.dedup();
-    Ok(parents)
 }
 
 /// Rows by which columns are filled in each: those where the database fills in some are apart.
