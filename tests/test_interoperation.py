@@ -55,9 +55,14 @@ VALUES = {
 
 # What the peer itself cannot do, by server and type: what to do, and why it fails. The test shows each.
 PEER_CANNOT = {
-    ("postgresql", "uuid"): ("insert", "it binds uuids as bytes"),
-    ("postgresql", "enum('a','b,c')"): ("insert", "it splits members at every comma"),
+    ("postgresql", "uuid"): ("insert and read", "it takes uuids for bytes"),
+    ("postgresql", "enum('a','b,c')"): ("declare", "it splits members at every comma"),
     ("postgresql", "<attach>"): ("read", "it does not know bytes that the driver gives"),
+    ("postgresql", "bytes"): ("read", "it gives the driver's view of them, not bytes"),
+    **{
+        ("postgresql", kind): ("insert", "it looks for a store without a name instead of the default one")
+        for kind in ("<blob@>", "<npy@>", "<hash@>", "<attach@>", "<filepath@>")
+    },
 }
 
 
@@ -133,20 +138,24 @@ def assert_same(kind, got, value):
 def test_what_one_writes_the_other_reads(programs, database, tmp_path, kind, declarer, writer):
     definition = f"id : int32\n---\nx=null : {kind}"
     value = VALUES[kind]
-    verb, reason = PEER_CANNOT.get((database.name, kind), (None, None))
+    verbs, _ = PEER_CANNOT.get((database.name, kind), ("", None))
     tables = {declarer: table_of(programs, declarer, "Item", definition)}
     tables.setdefault("lodestore", None)
     for program in programs:
         tables[program] = tables.get(program) or table_of(programs, program, "Item", definition)
     row = {"id": 1, "x": prepared(kind, value, tmp_path)}
-    if writer == "datajoint" and verb == "insert":
+    if "declare" in verbs and declarer == "datajoint":
+        with pytest.raises(dj.DataJointError):
+            tables["lodestore"]().insert1(row)
+        return
+    if writer == "datajoint" and "insert" in verbs:
         with pytest.raises(Exception):  # noqa: B017  whatever it is, it is the peer's
             tables[writer]().insert1(row)
         return
     tables[writer]().insert1(row)
     tables[writer]().insert1({"id": 2, "x": None})
     for program, table in tables.items():
-        if program == "datajoint" and verb == "read":
+        if program == "datajoint" and "read" in verbs:
             with pytest.raises(Exception):  # noqa: B017
                 assert_same(kind, (table() & {"id": 1}).fetch1("x"), value)
             continue
@@ -177,26 +186,39 @@ def test_schemas_of_both_are_mixed_by_foreign_keys(programs, database, kind, fir
         return table_of(programs, program, "Parent", f"k : {kind}  # the key", schema="one")
 
     def child(program):
-        return table_of(programs, program, "Child", "-> Parent\nn : int16", schema="two", Parent=parent(program))
+        return table_of(
+            programs, program, "Child", "-> Parent\nn : int16", schema="two", Parent=parent(program)
+        )
 
     def grandchild(program):
         definition = "-> Child\n---\n-> [nullable] Parent.proj(other='k')\nx : float64"
         context = {"Child": child(program), "Parent": parent(program)}
         return table_of(programs, program, "Grandchild", definition, schema="three", **context)
 
-    parent(first), child(second), grandchild(first)
+    parent(first), child(second)
+    if first == "datajoint" and (database.name, kind) == ("postgresql", "enum('x','y')"):
+        # It looks for the type in the schema of the child, which has it from the parent's.
+        with pytest.raises(Exception):  # noqa: B017
+            grandchild(first)
+        grandchild("lodestore")
+    else:
+        grandchild(first)
     writer = "lodestore" if (database.name, kind) in PEER_CANNOT_KEYS else second
     for number, key in enumerate(KEYS[kind]):
         parent(writer)().insert1({"k": key})
         child(writer)().insert1({"k": key, "n": number})
         grandchild("lodestore")().insert1({"k": key, "n": number, "other": key, "x": 0.5})
-    for program in programs:
+    # The peer reads no uuids on PostgreSQL.
+    readers = ["lodestore"] if (database.name, kind) == ("postgresql", "uuid") else list(programs)
+    for program in readers:
         tables = [make(program) for make in (parent, child, grandchild)]
         for table in tables:
             assert sorted(table().to_arrays("k").tolist(), key=str) == sorted(KEYS[kind], key=str)
         # The same origin everywhere: the join is over the key.
         assert len(tables[0]() * tables[1]() * tables[2]()) == 2
-        assert {row["k"]: row["n"] for row in tables[1]().to_dicts()} == dict(zip(KEYS[kind], (0, 1), strict=True))
+        assert {row["k"]: row["n"] for row in tables[1]().to_dicts()} == dict(
+            zip(KEYS[kind], (0, 1), strict=True)
+        )
         heading = tables[2]().heading
         assert heading["k"].lineage == heading["other"].lineage == "one.parent.k"
     assert len(child("lodestore")() & {"k": KEYS[kind][1]}) == 1
@@ -231,7 +253,9 @@ def test_headings_and_defaults_agree(programs, database, declarer):
     """
     other = "datajoint" if declarer == "lodestore" else "lodestore"
     table_of(programs, declarer, "Defaults", definition)
-    ours, theirs = (table_of(programs, program, "Defaults", definition) for program in ("lodestore", "datajoint"))
+    ours, theirs = (
+        table_of(programs, program, "Defaults", definition) for program in ("lodestore", "datajoint")
+    )
     assert ours().heading.names == theirs().heading.names
     assert ours().heading.primary_key == theirs().heading.primary_key == ["a", "b"]
     assert [ours().heading[name].comment for name in "ac"] == ["first", "a number"]
@@ -240,7 +264,12 @@ def test_headings_and_defaults_agree(programs, database, declarer):
     first, second = ours().to_dicts(order_by="a")
     for name in "bcdefhijk":
         assert first[name] == second[name], name
-    assert first["c"] == 5 and first["h"] == "it's" and first["i"] is True and first["j"] == decimal.Decimal("2.50")
+    assert (
+        first["c"] == 5
+        and first["h"] == "it's"
+        and first["i"] is True
+        and first["j"] == decimal.Decimal("2.50")
+    )
     assert abs(first["g"] - second["g"]) < datetime.timedelta(minutes=1)
     described = ours().describe()
     assert "index (c, d)" in described.lower() and "unique index (f)" in described.lower()
@@ -254,13 +283,12 @@ def test_lineage_is_the_same_text(programs):
     for program in programs:
         parent = table_of(programs, program, "Subject", subject, schema=program)
         table_of(programs, program, "Session", session, schema=program, Subject=parent)
-        told[program] = {
-            other: dict(programs[other][0].Schema(program).lineage) for other in programs
-        }
+        told[program] = {other: dict(programs[other][0].Schema(program).lineage) for other in programs}
     for program, by_reader in told.items():
         assert by_reader["lodestore"] == by_reader["datajoint"]
         assert set(by_reader["lodestore"].values()) == {
-            f"{program}.subject.subject_id", f"{program}.session.session"
+            f"{program}.subject.subject_id",
+            f"{program}.session.session",
         }
 
 

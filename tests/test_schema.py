@@ -85,6 +85,7 @@ def summary(schema):
     return found
 
 
+@pytest.mark.databases("sqlite")
 def test_saved_code_makes_the_schema_again(project, lab, tmp_path, monkeypatch):
     file = tmp_path / "lab.py"
     lab.schema.save(file)
@@ -147,9 +148,9 @@ def test_described_tables_are_the_same_again(lab, project):
             ]
 
 
-def test_classes_are_made_for_tables_without_one(project, lab):
+def test_classes_are_made_for_tables_without_one(database, project, lab, tmp_path):
     lab.Subject.insert1({"subject": 1})
-    again = dj.Instance(path=project.config["database.path"])
+    again = database.open(tmp_path / "project")
     schema = again.Schema("lab")
     names = {"__name__": "here"}
     schema.make_classes(names)
@@ -255,6 +256,7 @@ def test_further_names_for_definitions(project, lab):
     assert cls.primary_key == ["subject"]
 
 
+@pytest.mark.databases("sqlite")
 def test_lineage(project, lab):
     assert lab.schema.lineage_table_exists
     lineage = lab.schema.lineage
@@ -296,6 +298,7 @@ def test_the_definition_ends_the_docstring(schema):
     assert Thing.__doc__.count("Table definition") == 1
 
 
+@pytest.mark.databases("sqlite")
 def test_a_newer_format_is_refused(project, lab):
     """A schema written by a later version of Lodestore is neither read nor written."""
     with sqlite3.connect(project.connection.place) as database:

@@ -42,13 +42,13 @@ def Session(schema):
 
 
 def test_the_given_attributes_change_and_no_others(Session):
-    before = Session.to_dicts()
+    before = Session.to_dicts(order_by="KEY")
     Session.update1({"subject": 1, "session": 2, "note": "new", "weight": 2.5})
-    after = Session.to_dicts()
+    after = Session.to_dicts(order_by="KEY")
     assert after[1] == {**before[1], "note": "new", "weight": 2.5}
     assert [after[0], after[2]] == [before[0], before[2]]
     assert Session.update1({"subject": 1, "session": 2}) is None
-    assert Session.to_dicts() == after
+    assert Session.to_dicts(order_by="KEY") == after
 
 
 def test_none_is_the_default(Session):
@@ -94,7 +94,7 @@ def test_what_is_wrong_is_told_and_nothing_changes(Session):
 def test_a_restriction_to_one_row_names_it(Session):
     (Session & "session = 2").update1({"note": "two"})
     (Session & "session < 3").update1({"session": 1, "note": "one"})
-    assert Session.to_arrays("note").tolist() == ["one", "two", "n3"]
+    assert Session.to_arrays("note", order_by="KEY").tolist() == ["one", "two", "n3"]
     with pytest.raises(dj.DataJointError, match="more than one row"):
         (Session & "session < 3").update1({"note": "x"})
     with pytest.raises(dj.DataJointError, match="no row"):

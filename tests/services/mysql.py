@@ -61,7 +61,11 @@ class PrivateServer(Process):
 
         with contextlib.suppress(pymysql.err.Error):
             pymysql.connect(
-                host="127.0.0.1", port=self.port, user=self.user_name, password=self.password, connect_timeout=2
+                host="127.0.0.1",
+                port=self.port,
+                user=self.user_name,
+                password=self.password,
+                connect_timeout=2,
             ).close()
             return True
         return False
@@ -106,7 +110,11 @@ class PrivateMySQL(PrivateServer):
     def find():
         """The command that runs the server, if there is one: Debian's brings its own loader and libraries."""
         installed = program("mysqld", "/usr/sbin", "/usr/local/mysql/bin")
-        if installed and "MariaDB" not in subprocess.run([installed, "--version"], capture_output=True, text=True).stdout:
+        if (
+            installed
+            and "MariaDB"
+            not in subprocess.run([installed, "--version"], capture_output=True, text=True).stdout
+        ):
             return [installed, "--no-defaults"]
         root = CACHE / "mysql"
         if not (root / "usr/sbin/mysqld").exists():
@@ -122,7 +130,13 @@ class PrivateMySQL(PrivateServer):
         self.run(*self.find(), "--initialize-insecure", "--secure-file-priv=", f"--datadir={self.data}")
 
     def program(self):
-        return [*self.find(), "--mysqlx=OFF", "--disable-log-bin", "--secure-file-priv=", "--collation-server=utf8mb4_bin"]
+        return [
+            *self.find(),
+            "--mysqlx=OFF",
+            "--disable-log-bin",
+            "--secure-file-priv=",
+            "--collation-server=utf8mb4_bin",
+        ]
 
 
 def missing(name, variable):
@@ -153,7 +167,15 @@ def unpack_mysql():
         f'Dir::Cache::archives "{state}/archives";\nAPT::Sandbox::User "root";\n'
     )
     environment = {**os.environ, "APT_CONFIG": str(configuration), "DEBIAN_FRONTEND": "noninteractive"}
-    download = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "--download-only", "mysql-server-core"]
+    download = [
+        "apt-get",
+        "install",
+        "-y",
+        "-qq",
+        "--no-install-recommends",
+        "--download-only",
+        "mysql-server-core",
+    ]
     for command in (["apt-get", "update", "-qq"], download):
         if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode:
             return False
