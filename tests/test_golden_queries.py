@@ -123,14 +123,9 @@ def insert(cls, rows):
 
 
 def native(value):
-    """The Python object of a tagged value; documents keep what is tagged inside.
-
-    A full table name is written as SQLite has it, to which a schema is but the beginning of a name.
-    """
+    """The Python object of a tagged value; documents keep what is tagged inside."""
     if isinstance(value, list):
         return [native(item) for item in value]
-    if isinstance(value, str):
-        return value.replace('"gold"."', '"gold.')
     if not isinstance(value, dict):
         return value
     match value:
@@ -152,12 +147,16 @@ def native(value):
 
 
 def canonical(value):
-    """A text by which values compare: numbers by value, moments by their digits."""
+    """A text by which values compare: numbers by value, moments by their digits.
+
+    A full table name is written as SQLite has it, to which a schema is but the beginning of a name.
+    """
     if isinstance(value, (bool, int, float, Decimal, np.bool_, np.integer, np.floating)):
         return repr(float(value))
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ")
     if isinstance(value, str):
+        value = value.replace('"gold"."', '"gold.')
         try:
             return datetime.datetime.fromisoformat(value).isoformat(" ") if len(value) > 10 else value
         except ValueError:

@@ -88,7 +88,8 @@ def test_hostile_values_come_back(subject):
     assert len(subject & [{"subject": text} for text in EVIL] * 100) == len(EVIL)
     many = [{"subject": text, "note": text} for text in EVIL] * 100
     assert len(subject & many) == len(EVIL) and len(subject - many) == 0
-    assert (subject & many).make_sql()[0].count("?") == 1
+    # They come as one value, or as one for each column.
+    assert len((subject & many).make_sql()[1]) <= 2
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -121,6 +122,7 @@ def test_a_value_of_any_type_is_bound_or_refused(subject, value):
     # The only literals are the paths and the words that belong to them.
     words = {"$.k", "$.all", "true", "false", "integer", "object", "array"}
     words |= {"null", "INTEGER", "DOUBLE", "$", "$[*]", "$.all[*]"}
+    words |= {"k", "null", "{}", 'strict $."all"[*]'}
     for sql, _ in statements.values():
         assert set(re.findall("'([^']*)'", sql)) <= words and not re.search(r"\bX'", sql)
 

@@ -10,7 +10,6 @@ import raw_sqlite
 from lodestore.errors import MissingTableError, UnsupportedError
 
 #: They open the embedded project a second time, and look into its file.
-pytestmark = pytest.mark.databases("sqlite")
 
 
 @pytest.fixture
@@ -89,6 +88,7 @@ def summary(schema):
     return found
 
 
+@pytest.mark.databases("sqlite")
 def test_saved_code_makes_the_schema_again(project, lab, tmp_path, monkeypatch):
     file = tmp_path / "lab.py"
     lab.schema.save(file)
@@ -151,10 +151,9 @@ def test_described_tables_are_the_same_again(lab, project):
             ]
 
 
-@pytest.mark.databases("sqlite")
-def test_classes_are_made_for_tables_without_one(project, lab):
+def test_classes_are_made_for_tables_without_one(database, project, lab, tmp_path):
     lab.Subject.insert1({"subject": 1})
-    again = dj.Instance(path=project.config["database.path"])
+    again = database.open(tmp_path / "project")
     schema = again.Schema("lab")
     names = {"__name__": "here"}
     schema.make_classes(names)

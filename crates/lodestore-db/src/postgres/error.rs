@@ -121,8 +121,10 @@ fn from_server(complaint: &DbError) -> Error {
         Some(column) => error.with("attribute", column),
         None => error,
     };
+    // Of a row that others refer to, the server names the table of the others.
+    let of_others = code.starts_with("23") && said.contains("still referenced");
     let error = match (complaint.schema(), complaint.table()) {
-        (Some(schema), Some(table)) => error.with("table", format!("{schema}.{table}")),
+        (Some(schema), Some(table)) if !of_others => error.with("table", format!("{schema}.{table}")),
         _ => error,
     };
     match complaint.hint() {

@@ -10,7 +10,11 @@ pub(super) fn aggregate(function: &str, argument: &str, core: &CoreType) -> Opti
         _ => ("", argument),
     };
     Some(match (function, core) {
-        ("avg", CoreType::Decimal { scale, .. }) => format!("round(avg({argument}), {})", scale + MEAN_DIGITS),
+        // Left to itself, PostgreSQL divides to sixteen digits in all.
+        ("avg", CoreType::Decimal { scale, .. }) => {
+            let digits = scale + MEAN_DIGITS;
+            format!("round(sum({argument})::numeric(200, {}) / count({argument}), {digits})", digits + 4)
+        }
         ("sum" | "avg", CoreType::Bool) => format!("{function}({distinct}({column})::integer)"),
         ("min", CoreType::Bool) => format!("bool_and({argument})"),
         ("max", CoreType::Bool) => format!("bool_or({argument})"),

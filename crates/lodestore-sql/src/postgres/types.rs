@@ -125,7 +125,13 @@ pub(super) fn is_native(text: &str) -> bool {
 /// A query for all values at a path with wildcards.
 pub(super) fn json_values(column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
     let value = match (path.as_type, form) {
-        (Some(kind), _) => format!("(found #>> '{{}}')::{}", cast_type(kind)),
+        (Some(kind), _) => match cast_type(kind).as_str() {
+            // One fraction among the values is no reason to refuse them all.
+            whole @ ("int" | "integer" | "bigint" | "smallint") => {
+                format!("trunc((found #>> '{{}}')::numeric)::{whole}")
+            }
+            kind => format!("(found #>> '{{}}')::{kind}"),
+        },
         (None, JsonForm::Text) => "found #>> '{}'".to_owned(),
         (None, JsonForm::Native | JsonForm::Document) => "found".to_owned(),
     };
