@@ -265,10 +265,7 @@ fn documents_are_asked_in_the_words_of_each_server() {
         MYSQL.encode(document.clone(), &CoreType::Json).unwrap(),
         Value::from("{\"a\": \"é\", \"bb\": [1, {\"x\": null}]}")
     );
-    assert_eq!(
-        MARIA.encode(document, &CoreType::Json).unwrap(),
-        Value::from("{\"bb\":[1,{\"x\":null}],\"a\":\"é\"}")
-    );
+    assert_eq!(MARIA.encode(document, &CoreType::Json).unwrap(), Value::from("{\"bb\":[1,{\"x\":null}],\"a\":\"é\"}"));
     let typed = JsonPath { as_type: Some("decimal(10, 2)"), ..path };
     assert!(MARIA.json_path("`meta`", &typed, JsonForm::Text).ends_with(" AS decimal(10, 2))"));
     let typed = JsonPath { as_type: Some("int"), ..path };
