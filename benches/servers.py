@@ -9,7 +9,6 @@ import tempfile
 import warnings
 
 import pandas
-
 from tests import services
 
 from .harness import in_turns, table

@@ -43,7 +43,9 @@ COLUMNS = {
     "content": ("<hash@main>", b"content"),
 }
 PARENT = "subject_id : int32  # the subject\n---\nname : varchar(30)"
-CHILD = "-> Subject\n---\n" + "\n".join(f"{name} = null : {kind}  # a {name}" for name, (kind, _) in COLUMNS.items())
+CHILD = "-> Subject\n---\n" + "\n".join(
+    f"{name} = null : {kind}  # a {name}" for name, (kind, _) in COLUMNS.items()
+)
 
 #: The peer's half of a test, which finds `project`'s database and stores by its environment.
 PROLOGUE = """
@@ -98,14 +100,14 @@ def ours(schema):
     return Subject, Everything
 
 
-DECLARE = """
+DECLARE = f"""
 class Subject(dj.Manual):
-    definition = {parent!r}
+    definition = {PARENT!r}
 class Everything(dj.Manual):
-    definition = {child!r}
+    definition = {CHILD!r}
 Subject = schema(Subject)
 Everything = schema(Everything)
-""".format(parent=PARENT, child=CHILD)
+"""
 
 
 INSERT = """
@@ -183,7 +185,9 @@ def test_every_type_passes_between_the_programs(database, project, schema, decla
     read_by_the_peer(peer(database, project, DECLARE + READ))
     # Without the classes, too.
     assert schema["Everything"].heading["side"].type == "enum('left','right')"
-    assert [schema["Everything"].heading[name].type for name in COLUMNS] == [kind for kind, _ in COLUMNS.values()]
+    assert [schema["Everything"].heading[name].type for name in COLUMNS] == [
+        kind for kind, _ in COLUMNS.values()
+    ]
     assert schema["Everything"].heading["i8"].comment == "a i8"
     assert schema["Everything"].heading["subject_id"].type == "int32"
 
@@ -345,7 +349,9 @@ def test_our_uuids_and_attachments_lie_as_the_peer_means_them(database, project,
         definition = "item_id : uuid\n---\nfile = null : <attach>"
 
     (tmp_path / "notes.txt").write_text("hello")
-    Item.insert1({"item_id": "00000000-0000-0000-0000-000000000007", "file": os.fspath(tmp_path / "notes.txt")})
+    Item.insert1(
+        {"item_id": "00000000-0000-0000-0000-000000000007", "file": os.fspath(tmp_path / "notes.txt")}
+    )
     name = database.table("lab", "item")
     rows = database.execute(project, f"SELECT item_id::text, file, pg_typeof(item_id)::text FROM {name}")
     assert [(row[0], bytes(row[1]), row[2]) for row in rows] == [
