@@ -29,6 +29,7 @@ test-rust: $(BIN)/.test   ## the Rust tests, with the servers of tests/services
 
 test-python: $(BIN)/.built $(BIN)/.test   ## the Python tests, on every database (see tests/services)
 	$(BIN)/python -m tests.services install
+	$(BIN)/python -m tests.services run cargo test --quiet -p lodestore-db --all-features
 	$(BIN)/python -m pytest
 
 check: $(BIN)/.built $(BIN)/.check   ## format, lints, docs and stubs, warnings as errors

@@ -72,7 +72,34 @@ def bare_postgresql(database):
     return insert, fetch, frame, empty
 
 
-BARE = {"postgresql": bare_postgresql}
+def bare_mysql(database):
+    """What PyMySQL does by itself: inserts of many rows, tuples out."""
+    connection = database.connect()
+    cursor = connection.cursor()
+
+    def insert(data, name):
+        places = ", ".join(["%s"] * len(COLUMNS.split(", ")))
+        rows = [tuple(row.values()) for row in data]
+        connection.begin()
+        cursor.executemany(f"INSERT INTO `{name}`.`measurement` ({COLUMNS}) VALUES ({places})", rows)
+        connection.commit()
+
+    def fetch(name):
+        cursor.execute(f"SELECT {COLUMNS} FROM `{name}`.`measurement`")
+        return cursor.fetchall()
+
+    def frame(name):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return pandas.read_sql(f"SELECT {COLUMNS} FROM `{name}`.`measurement`", connection)
+
+    def empty(name):
+        cursor.execute(f"TRUNCATE `{name}`.`measurement`")
+
+    return insert, fetch, frame, empty
+
+
+BARE = {"postgresql": bare_postgresql, "mariadb": bare_mysql, "mysql": bare_mysql}
 
 
 def compare(name):
