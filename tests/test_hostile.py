@@ -65,7 +65,7 @@ def shapes(table, value):
     return {name: (table & condition).make_sql() for name, condition in conditions.items()}
 
 
-def test_hostile_values_come_back(subject):
+def test_hostile_values_come_back(database, subject):
     plain = {name: sql for name, (sql, _) in shapes(subject, "plain").items()}
     for text in EVIL:
         found = shapes(subject, text)
@@ -88,7 +88,9 @@ def test_hostile_values_come_back(subject):
     assert len(subject & [{"subject": text} for text in EVIL] * 100) == len(EVIL)
     many = [{"subject": text, "note": text} for text in EVIL] * 100
     assert len(subject & many) == len(EVIL) and len(subject - many) == 0
-    assert (subject & many).make_sql()[0].count("?") == 1
+    # Where the database takes a long list as one value.
+    if database.name == "sqlite":
+        assert (subject & many).make_sql()[0].count("?") == 1
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
