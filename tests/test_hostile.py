@@ -65,7 +65,7 @@ def shapes(table, value):
     return {name: (table & condition).make_sql() for name, condition in conditions.items()}
 
 
-def test_hostile_values_come_back(subject):
+def test_hostile_values_come_back(database, subject):
     plain = {name: sql for name, (sql, _) in shapes(subject, "plain").items()}
     for text in EVIL:
         found = shapes(subject, text)
@@ -88,8 +88,9 @@ def test_hostile_values_come_back(subject):
     assert len(subject & [{"subject": text} for text in EVIL] * 100) == len(EVIL)
     many = [{"subject": text, "note": text} for text in EVIL] * 100
     assert len(subject & many) == len(EVIL) and len(subject - many) == 0
-    # They come as one value, or as one for each column.
-    assert len((subject & many).make_sql()[1]) <= 2
+    # Where the database takes a long list as one value, or as one for each column.
+    if database.name in {"sqlite", "postgresql"}:
+        assert len((subject & many).make_sql()[1]) <= 2
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
