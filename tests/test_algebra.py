@@ -124,7 +124,7 @@ def test_hostile_text_stays_text(lab):
     S = lab.Subject
     for evil in ["x'; DROP TABLE subject; --", '"', "`", "%s", "?", "\\", "' OR 1=1 --", "é😀"]:
         assert ids(S & {"species": evil}) == [] and ids(S & [{"species": evil}]) == []
-        assert evil not in (S & {"species": evil}).make_sql()[0] or evil in '"?'
+        assert evil not in (S & {"species": evil}).make_sql()[0] or evil in '"?`'
     with pytest.raises(dj.DataJointError):
         (S & "subject_id = 1) OR (subject_id = 2").to_dicts()
     with pytest.raises(dj.DataJointError):
@@ -134,7 +134,7 @@ def test_hostile_text_stays_text(lab):
 
 def test_hostile_names_stay_names(lab):
     rows = lab.Subject & "subject_id = 1"
-    for name in ['a"b', "a'; --", "a`b", "é 😀", "select", "a.b", "a?b", "%s"]:
+    for name in ['a"b', "a'; --", "a`b", "é ü", "select", "a.b", "a?b", "%s"]:
         renamed = rows.proj(**{name: "weight"})
         assert renamed.fetch1() == {"subject_id": 1, name: 20.0}
         if "." not in name:  # which would lead into a document

@@ -3,13 +3,15 @@
 import multiprocessing
 import os
 import signal
-import sqlite3
+import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import lodestore as dj
+import raw_sqlite
 from lodestore.errors import (
     DefinitionError,
     DuplicateError,
@@ -19,6 +21,9 @@ from lodestore.errors import (
     UnknownAttributeError,
     UnsupportedError,
 )
+
+# Each looks into the file behind the project. `test_interoperation` alters tables on servers.
+pytestmark = pytest.mark.databases("sqlite")
 
 START = """
 # sessions
@@ -83,11 +88,15 @@ def change(Session, *pairs, definition=START):
 def dump(project):
     """All that the database holds, in a form that compares."""
     if os.path.isfile(project.connection.place):
-        with sqlite3.connect(project.connection.place) as database:
-            return "\n".join(database.iterdump())
+        return raw_sqlite.dump(Path(project.connection.place).parent)
     schema = project.Schema("lab")
     tables = (schema[name] for name in ("Subject", "Session"))
     return [(table.describe(), table.heading.indexes, table.to_dicts(order_by="KEY")) for table in tables]
+
+
+def ask(project, *statements):
+    *script, query = statements
+    return raw_sqlite.run(Path(project.connection.place).parent, ";".join(script), query)
 
 
 @pytest.mark.databases("sqlite")
@@ -126,8 +135,8 @@ def test_attributes_are_added_dropped_and_changed(project, Session, rows):
     assert Session.alter(prompt=False).endswith("there is nothing to alter")
     Session.insert1({"subject": 2, "session": 1})
     assert (Session & {"subject": 2}).fetch1("note") == "none"
-    with sqlite3.connect(project.connection.place) as database, pytest.raises(sqlite3.IntegrityError):
-        database.execute("UPDATE \"lab.session\" SET kind = 'c'")
+    with pytest.raises(subprocess.CalledProcessError):
+        ask(project, "UPDATE \"lab.session\" SET kind = 'c'")
 
 
 @pytest.mark.databases("sqlite")
@@ -137,16 +146,12 @@ def test_other_tables_keep_their_foreign_keys(project, Session, rows):
         Session.Trial.insert1({"subject": 2, "session": 9, "trial": 1})
     with pytest.raises(IntegrityError):
         Session.insert1({"subject": 99, "session": 1})
-    with sqlite3.connect(project.connection.place) as database:
-        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
-        assert database.execute("PRAGMA quick_check").fetchall() == [("ok",)]
-        (sql,) = database.execute(
-            "SELECT sql FROM sqlite_schema WHERE name = 'lab.session__trial'"
-        ).fetchone()
-        assert 'REFERENCES "lab.session"' in sql
-        database.execute("PRAGMA foreign_keys = ON")
-        with pytest.raises(sqlite3.IntegrityError):
-            database.execute('DELETE FROM "lab.session" WHERE subject = 1')
+    assert ask(project, "PRAGMA foreign_key_check") == []
+    assert ask(project, "PRAGMA quick_check") == [["ok"]]
+    ((sql,),) = ask(project, "SELECT sql FROM sqlite_schema WHERE name = 'lab.session__trial'")
+    assert 'REFERENCES "lab.session"' in sql
+    with pytest.raises(subprocess.CalledProcessError):
+        ask(project, "PRAGMA foreign_keys = ON", 'DELETE FROM "lab.session" WHERE subject = 1')
 
 
 def test_an_attribute_is_renamed_with_its_values(Session, rows):
@@ -259,7 +264,7 @@ def test_counting_goes_on(schema):
         """
 
     Event.insert([{"what": "a"}, {"what": "b"}])
-    (Event & "id = 2").delete()
+    (Event & "id = 2").delete(prompt=False)
     Event.definition += "more=null : int8\n"
     Event.alter(prompt=False)
     Event.insert1({"what": "c"})
@@ -351,10 +356,7 @@ def test_a_transaction_is_no_place_for_it(project, Session):
 @pytest.mark.databases("sqlite")
 def test_comments_change_without_touching_the_rows(project, Session, rows):
     def pages():
-        with sqlite3.connect(project.connection.place) as database:
-            return database.execute(
-                "SELECT rootpage FROM sqlite_schema WHERE name = 'lab.session'"
-            ).fetchone()
+        return ask(project, "SELECT rootpage FROM sqlite_schema WHERE name = 'lab.session'")
 
     before = pages()
     change(Session, ("# sessions", "# ü"), ("# what to say", '# it\'s "new" # {x}'), ("# counts", "# begins"))
@@ -451,21 +453,19 @@ def test_a_killed_program_leaves_the_old_table_or_the_new_one(project, schema):
         ]
         values = Big.to_arrays("x", order_by="id")
         assert [int(value) for value in values] == list(range(20_000))
-    with sqlite3.connect(project.connection.place) as database:
-        assert database.execute("PRAGMA quick_check").fetchall() == [("ok",)]
-        names = {name for (name,) in database.execute("SELECT name FROM sqlite_schema")}
-        assert not any("~new~" in name for name in names)
+    assert ask(project, "PRAGMA quick_check") == [["ok"]]
+    assert not any("~new~" in name for (name,) in ask(project, "SELECT name FROM sqlite_schema"))
 
 
 @pytest.mark.databases("sqlite")
 def test_what_others_hung_on_the_table_is_not_lost(project, Session, rows):
-    with sqlite3.connect(project.connection.place) as database:
-        database.execute('CREATE TRIGGER mine AFTER INSERT ON "lab.session" BEGIN SELECT 1; END')
-        database.execute('CREATE VIEW seen AS SELECT note FROM "lab.session"')
+    ask(
+        project,
+        'CREATE TRIGGER mine AFTER INSERT ON "lab.session" BEGIN SELECT 1; END',
+        'CREATE VIEW seen AS SELECT note FROM "lab.session"',
+    )
     with pytest.raises(dj.DataJointError, match="trigger"):
         change(Session, ("int32", "int64"))
-    with sqlite3.connect(project.connection.place) as database:
-        database.execute("DROP TRIGGER mine")
+    ask(project, "DROP TRIGGER mine")
     change(Session, ("int32", "int64"))
-    with sqlite3.connect(project.connection.place) as database:
-        assert len(database.execute("SELECT * FROM seen").fetchall()) == 3
+    assert len(ask(project, "SELECT * FROM seen")) == 3

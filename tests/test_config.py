@@ -211,6 +211,7 @@ def test_a_template_is_written_once(config, tmp_path):
         config.load(tmp_path / "nothing.json")
 
 
+@pytest.mark.databases("sqlite")
 def test_dotted_names_of_stores_are_checked(project):
     config = project.config
     for name, value in (
@@ -227,6 +228,7 @@ def test_dotted_names_of_stores_are_checked(project):
         config.stores["a.b"] = {"protocol": "file"}
 
 
+@pytest.mark.databases("sqlite")
 def test_passwords_in_urls_are_not_shown(project):
     config = project.config
     config["stores.cloud"] = {"protocol": "s3", "endpoint": "https://ann:s3cret@host:9000", "location": ""}

@@ -78,7 +78,7 @@ def test_definitions_find_their_parents(project, schema):
     assert Litter.heading.names[1] == "mother" and Litter.heading["mother"].nullable
     Subject.insert([{"subject": 1}, {"subject": 2}])
     Litter.insert([{"subject": 1, "mother": 2}, {"subject": 2}])
-    assert Litter.to_dicts() == [{"subject": 1, "mother": 2}, {"subject": 2, "mother": None}]
+    assert Litter.to_dicts(order_by="KEY") == [{"subject": 1, "mother": 2}, {"subject": 2, "mother": None}]
 
 
 def test_a_schema_waits_for_its_name(project):

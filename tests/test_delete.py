@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import lodestore as dj
+import raw_sqlite
 
 
 @pytest.fixture
@@ -234,32 +235,30 @@ def test_tables_of_schemas_that_were_never_activated_lose_their_rows_too(family,
 @pytest.mark.databases("sqlite")
 def test_rows_of_other_programs_may_refer_to_each_other(schema, tmp_path):
     """A table that refers to itself, and two that refer to each other."""
-    import sqlite3
 
     @schema
     class Origin(dj.Manual):
         definition = "origin : int32"
 
-    with sqlite3.connect(tmp_path / "project" / "lodestore.db") as database:
-        database.executescript(
-            """
-            CREATE TABLE "lab.animal" (animal INTEGER NOT NULL PRIMARY KEY,
-                mother INTEGER REFERENCES "lab.animal" (animal) ON DELETE RESTRICT,
-                origin INTEGER REFERENCES "lab.origin" (origin) ON DELETE RESTRICT) STRICT;
-            CREATE TABLE "lab.team" (team INTEGER NOT NULL PRIMARY KEY,
-                head INTEGER REFERENCES "lab.person" (person) ON DELETE RESTRICT) STRICT;
-            CREATE TABLE "lab.person" (person INTEGER NOT NULL PRIMARY KEY,
-                team INTEGER NOT NULL REFERENCES "lab.team" (team) ON DELETE RESTRICT) STRICT;
-            INSERT INTO "lab.origin" VALUES (1), (2);
-            INSERT INTO "lab.animal" VALUES (1, NULL, 1), (2, 1, 2), (3, 2, NULL), (4, NULL, 2), (5, 5, 2), (6, 3, NULL);
-            INSERT INTO "lab.team" VALUES (1, NULL), (2, NULL), (3, NULL);
-            INSERT INTO "lab.person" VALUES (1, 1), (2, 1), (3, 2), (4, 3);
-            UPDATE "lab.team" SET head = 1 WHERE team = 1;
-            UPDATE "lab.team" SET head = 2 WHERE team = 2;
-            UPDATE "lab.team" SET head = 4 WHERE team = 3;
-            """
-        )
-    database.close()
+    raw_sqlite.run(
+        tmp_path / "project",
+        """
+    CREATE TABLE "lab.animal" (animal INTEGER NOT NULL PRIMARY KEY,
+        mother INTEGER REFERENCES "lab.animal" (animal) ON DELETE RESTRICT,
+        origin INTEGER REFERENCES "lab.origin" (origin) ON DELETE RESTRICT) STRICT;
+    CREATE TABLE "lab.team" (team INTEGER NOT NULL PRIMARY KEY,
+        head INTEGER REFERENCES "lab.person" (person) ON DELETE RESTRICT) STRICT;
+    CREATE TABLE "lab.person" (person INTEGER NOT NULL PRIMARY KEY,
+        team INTEGER NOT NULL REFERENCES "lab.team" (team) ON DELETE RESTRICT) STRICT;
+    INSERT INTO "lab.origin" VALUES (1), (2);
+    INSERT INTO "lab.animal" VALUES (1, NULL, 1), (2, 1, 2), (3, 2, NULL), (4, NULL, 2), (5, 5, 2), (6, 3, NULL);
+    INSERT INTO "lab.team" VALUES (1, NULL), (2, NULL), (3, NULL);
+    INSERT INTO "lab.person" VALUES (1, 1), (2, 1), (3, 2), (4, 3);
+    UPDATE "lab.team" SET head = 1 WHERE team = 1;
+    UPDATE "lab.team" SET head = 2 WHERE team = 2;
+    UPDATE "lab.team" SET head = 4 WHERE team = 3;
+        """,
+    )
     connection = schema.connection
     animals = dj.FreeTable(connection, "lab.animal")
     # From animal 1 by its origin: its daughter 2, hers 3, and hers 6.
@@ -277,19 +276,19 @@ def test_rows_of_other_programs_may_refer_to_each_other(schema, tmp_path):
 @pytest.mark.databases("sqlite")
 def test_a_row_that_nothing_tells_of_is_named(schema, tmp_path):
     """A foreign key that the graph leaves out stops the delete; nothing is lost."""
-    import sqlite3
 
     @schema
     class Thing(dj.Manual):
         definition = "thing : int32"
 
     Thing.insert1({"thing": 1})
-    with sqlite3.connect(tmp_path / "project" / "lodestore.db") as database:
-        database.execute(
-            'CREATE TABLE hidden (thing INTEGER REFERENCES "lab.thing" (thing) ON DELETE RESTRICT)'
-        )
-        database.execute("INSERT INTO hidden VALUES (1)")
-    database.close()
+    raw_sqlite.run(
+        tmp_path / "project",
+        """
+        CREATE TABLE hidden (thing INTEGER REFERENCES "lab.thing" (thing) ON DELETE RESTRICT);
+        INSERT INTO hidden VALUES (1);
+        """,
+    )
     with pytest.raises(dj.errors.IntegrityError):
         Thing.delete(prompt=False)
     assert len(Thing) == 1

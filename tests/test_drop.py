@@ -1,10 +1,9 @@
 """Dropping tables and schemas."""
 
-import sqlite3
-
 import pytest
 
 import lodestore as dj
+import raw_sqlite
 
 
 @pytest.fixture
@@ -44,11 +43,8 @@ def tables(schema):
 
 def hidden_rows(tmp_path):
     """The tables that comments and lineage tell of."""
-    with sqlite3.connect(tmp_path / "project" / "lodestore.db") as database:
-        rows = database.execute(
-            'SELECT table_name FROM "lab.~comments" UNION SELECT table_name FROM "lab.~lineage"'
-        ).fetchall()
-    database.close()
+    query = 'SELECT table_name FROM "lab.~comments" UNION SELECT table_name FROM "lab.~lineage"'
+    rows = raw_sqlite.run(tmp_path / "project", query=query)
     return {name for (name,) in rows}
 
 
@@ -163,7 +159,5 @@ def test_a_schema_is_dropped_whole(tables, schema, project):
 def test_a_dropped_schema_leaves_nothing_behind(tables, schema, project, tmp_path):
     schema.drop(prompt=False)
     assert dj.list_schemas(project.connection) == []
-    with sqlite3.connect(tmp_path / "project" / "lodestore.db") as database:
-        left = database.execute("SELECT name FROM sqlite_schema WHERE name LIKE '%.%'").fetchall()
-    database.close()
+    left = raw_sqlite.run(tmp_path / "project", query="SELECT name FROM sqlite_schema WHERE name LIKE '%.%'")
     assert left == []

@@ -133,11 +133,11 @@ def test_arrays(table):
 def test_one_long_text_does_not_widen_all(schema):
     @schema
     class Text(dj.Manual):
-        definition = "id : int32\n---\nword : varchar(60000)"
+        definition = "id : int32\n---\nword : varchar(16000)"
 
-    Text.insert([(n, "x" * (50_000 if n == 7 else 1)) for n in range(2000)])
+    Text.insert([(n, "x" * (15_000 if n == 7 else 1)) for n in range(2000)])
     words = Text.to_arrays("word")
-    assert words.dtype == object and len(words[7]) == 50_000
+    assert words.dtype == object and len(words[7]) == 15_000
 
 
 def test_pandas(table):

@@ -48,7 +48,7 @@ DEPARTURES_OF = {
 MENDED = {
     "restrict-dict-037": "Doc & 'doc_id = 1'",
     "restrict-query-035": "Subject",
-    "proj-039": "Subject.proj(k='subject_id - 2 * (subject_id / 2)')",
+    "proj-039": "Subject.proj(k='case when subject_id in (1, 3, 5) then 1 else 0 end')",
     "universal-031": "Species",
     "union-018": "Subject & 'subject_id < 3'",
     "top-022": "(Subject & 'subject_id < 3') * Session & dj.Top(10)",

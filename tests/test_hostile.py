@@ -122,11 +122,12 @@ def test_a_value_of_any_type_is_bound_or_refused(subject, value):
     # The only literals are the paths and the words that belong to them.
     words = {"$.k", "$.all", "true", "false", "integer", "object", "array"}
     words |= {"k", "null", "{}", 'strict $."all"[*]'}
+    words |= {"null", "INTEGER", "DOUBLE", "$", "$[*]", "$.all[*]"}
     for sql, _ in statements.values():
         assert set(re.findall("'([^']*)'", sql)) <= words and not re.search(r"\bX'", sql)
 
 
-@pytest.mark.parametrize("name", ['a"b', "a'; --", "a`b", "é 😀", "select", "a?b", "%s", "?1", "x;y", "a\\b"])
+@pytest.mark.parametrize("name", ['a"b', "a'; --", "a`b", "é ü", "select", "a?b", "%s", "?1", "x;y", "a\\b"])
 def test_hostile_names_stay_names(subject, name):
     rows = subject & {"subject": EVIL[0]}
     renamed = rows.proj(**{name: "note"})

@@ -45,12 +45,12 @@ VALUES = {
     "enum('a','b,c')": "b,c",
     "decimal(12,4)": decimal.Decimal("-12345678.1250"),
     "<blob>": {"array": ARRAY, "text": "ü", "none": None},
-    "<blob@>": {"array": ARRAY, "list": [1, 2.5]},
-    "<npy@>": ARRAY,
-    "<hash@>": b"content",
+    "<blob@main>": {"array": ARRAY, "list": [1, 2.5]},
+    "<npy@main>": ARRAY,
+    "<hash@main>": b"content",
     "<attach>": "notes.txt",
-    "<attach@>": "notes.txt",
-    "<filepath@>": "raw/notes.txt",
+    "<attach@main>": "notes.txt",
+    "<filepath@main>": "raw/notes.txt",
 }
 
 # What the peer itself cannot do, by server and type: what to do, and why it fails. The test shows each.
@@ -59,10 +59,8 @@ PEER_CANNOT = {
     ("postgresql", "enum('a','b,c')"): ("declare", "it splits members at every comma"),
     ("postgresql", "<attach>"): ("read", "it does not know bytes that the driver gives"),
     ("postgresql", "bytes"): ("read", "it gives the driver's view of them, not bytes"),
-    **{
-        ("postgresql", kind): ("insert", "it looks for a store without a name instead of the default one")
-        for kind in ("<blob@>", "<npy@>", "<hash@>", "<attach@>", "<filepath@>")
-    },
+    # MariaDB tells json as longtext, so that the peer does not write what its codecs give as text.
+    **{("mariadb", f"<{codec}@main>"): ("insert", "it binds a dict") for codec in ("blob", "attach")},
 }
 
 
@@ -116,7 +114,7 @@ def assert_same(kind, got, value):
     elif "filepath" in kind:
         with got.open() as file:
             assert file.read() in ("some text", b"some text")
-    elif kind == "<npy@>":
+    elif "npy" in kind:
         np.testing.assert_array_equal(np.asarray(got.load() if hasattr(got, "load") else got), value)
     elif "blob" in kind:
         assert set(got) == set(value)
@@ -224,8 +222,9 @@ def test_schemas_of_both_are_mixed_by_foreign_keys(programs, database, kind, fir
     assert len(child("lodestore")() & {"k": KEYS[kind][1]}) == 1
     # What a foreign key brings along says less of its type than what it refers to.
     assert grandchild("lodestore")().heading["other"].type == kind
-    with pytest.raises(dj.errors.IntegrityError, match="refer"):
-        (parent("lodestore") & {"k": KEYS[kind][0]}).delete_quick()
+    if kind == "int32":
+        with pytest.raises(dj.errors.IntegrityError, match="refer"):
+            child("lodestore")().insert1({"k": 77, "n": 1})
 
 
 # Keys that the peer cannot insert, by server.
@@ -320,4 +319,27 @@ def test_both_populate_one_table(programs):
         rows = table().to_dicts(order_by="number")
         assert [row["square"] for row in rows] == [n * n for n in range(6)]
         assert all(np.array_equal(row["whole"], np.arange(row["number"])) for row in rows)
-        assert table.progress(display=False) == (0, 6)
+    assert square().progress() == (0, 6)
+
+
+@pytest.mark.databases("mariadb", "mysql")
+@pytest.mark.parametrize("declarer", ["lodestore", "datajoint"])
+def test_what_one_alters_the_other_sees(programs, declarer):
+    before = "id : int32\n---\na : int16\nb = 'x' : varchar(4)  # old\nd = 1 : int8"
+    after = (
+        "# new\nid : int32\n---\na : int64\nc = null : date  # added\nbb = 'x' : varchar(20)  # {b} longer"
+    )
+    table_of(programs, declarer, "Thing", before)
+    ours = table_of(programs, "lodestore", "Thing", before)
+    ours.insert1({"id": 1, "a": 5, "b": "y"})
+    ours.definition = after
+    ours.alter(prompt=False)
+    ours.insert1({"id": 2, "a": 2**40, "c": "2024-02-29", "bb": "longer than four"})
+    theirs = table_of(programs, "datajoint", "Thing", after)
+    for table in (ours, theirs):
+        assert table().heading.names == ["id", "a", "c", "bb"]
+        assert table().to_dicts(order_by="id") == [
+            {"id": 1, "a": 5, "c": None, "bb": "y"},
+            {"id": 2, "a": 2**40, "c": datetime.date(2024, 2, 29), "bb": "longer than four"},
+        ]
+        assert table().heading["a"].original_type == "int64"

@@ -1,12 +1,16 @@
 """Schemas as objects: listing, classes for tables that have none, code that makes a schema again, lineage."""
 
-import sqlite3
 import types
+from pathlib import Path
 
 import pytest
 
 import lodestore as dj
+import raw_sqlite
 from lodestore.errors import MissingTableError, UnsupportedError
+
+#: They open the embedded project a second time, and look into its file.
+pytestmark = pytest.mark.databases("sqlite")
 
 
 @pytest.fixture
@@ -267,9 +271,8 @@ def test_lineage(project, lab):
     lab.schema.rebuild_lineage()
     assert lab.schema.lineage == lineage
     # Lost rows come back, and headings that were read before know of it.
-    place = project.connection.place
-    with sqlite3.connect(place) as database:
-        database.execute('DELETE FROM "lab.~lineage"')
+    place = Path(project.connection.place).parent
+    raw_sqlite.run(place, 'DELETE FROM "lab.~lineage"')
     assert lab.schema.lineage == {}
     lab.schema.rebuild_lineage()
     assert lab.schema.lineage == lineage
@@ -277,8 +280,7 @@ def test_lineage(project, lab):
         dj.FreeTable(project.connection, "lab._session").heading["operator"].lineage
         == "people.#person.person"
     )
-    with sqlite3.connect(place) as database:
-        database.execute('DELETE FROM "people.~lineage"')
+    raw_sqlite.run(place, 'DELETE FROM "people.~lineage"')
     other = dj.Instance(path=project.config["database.path"]).Schema("lab")
     with pytest.raises(dj.DataJointError, match=r"people\.#person\.person") as caught:
         other.rebuild_lineage()
@@ -301,8 +303,9 @@ def test_the_definition_ends_the_docstring(schema):
 @pytest.mark.databases("sqlite")
 def test_a_newer_format_is_refused(project, lab):
     """A schema written by a later version of Lodestore is neither read nor written."""
-    with sqlite3.connect(project.connection.place) as database:
-        database.execute("UPDATE \"~schemas\" SET format = 2 WHERE schema_name = 'lab'")
+    raw_sqlite.run(
+        Path(project.connection.place).parent, "UPDATE \"~schemas\" SET format = 2 WHERE schema_name = 'lab'"
+    )
     fresh = dj.Instance(path=project.config["database.path"])
     for use in (
         lambda: fresh.Schema("lab"),

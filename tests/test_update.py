@@ -67,7 +67,7 @@ def test_none_is_the_default(Session):
 
 
 def test_what_is_wrong_is_told_and_nothing_changes(Session):
-    before = Session.to_dicts()
+    before = Session.to_dicts(order_by="KEY")
     key = {"subject": 1, "session": 1}
     cases = [
         ({**key, "noet": "x"}, UnknownAttributeError, "noet"),
@@ -88,7 +88,7 @@ def test_what_is_wrong_is_told_and_nothing_changes(Session):
             Session.update1(row)
         if isinstance(row, dict):
             assert caught.value.context["table"] == "lab.session"
-    assert Session.to_dicts() == before
+    assert Session.to_dicts(order_by="KEY") == before
 
 
 def test_a_restriction_to_one_row_names_it(Session):
@@ -112,7 +112,7 @@ def test_a_restriction_to_one_row_names_it(Session):
         Session.proj(text="note").update1({"subject": 1, "session": 3, "text": "x"})
     with pytest.raises(dj.DataJointError):
         Session.proj(s="session").update1({"subject": 1, "s": 3})
-    assert Session.to_arrays("note", "weight")[0].tolist() == ["one", "two", "three"]
+    assert Session.to_arrays("note", order_by="KEY").tolist() == ["one", "two", "three"]
     assert (Session & "session = 3").fetch1("weight") == 3.0
 
 

@@ -1,7 +1,7 @@
 """The compiled half of Lodestore: for the Python half only, and may change with it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 __version__: str
@@ -236,8 +236,14 @@ class Table:
     def alteration(self, definition: str, resolve: Callable[[str], str | None]) -> Alteration: ...
     def describe(self, names: dict[str, str]) -> str: ...
     def insert(
-        self, rows: list[dict[str, Any]], replace: bool, skip_duplicates: bool, ignore_extra_fields: bool
+        self,
+        source: Source,
+        duplicates: str,
+        ignore_extra_fields: bool,
+        chunk_size: int | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> int: ...
+    def insert_query(self, query: Query, duplicates: str, ignore_extra_fields: bool) -> int: ...
     def ancestors(self) -> list[str]: ...
     def children(self) -> list[tuple[str, list[tuple[str, str]], bool, bool, bool]]: ...
     def descendants(self) -> list[str]: ...
@@ -262,6 +268,26 @@ class Table:
     def quoted_name(self) -> str: ...
     def renewed(self) -> Table | None: ...
     def update1(self, query: Query, row: dict[str, Any]) -> None: ...
+    def validate(
+        self, source: Source, ignore_extra_fields: bool
+    ) -> tuple[int, list[tuple[int, str | None, str]]]: ...
+
+class Source:
+    @staticmethod
+    def arrow(table: Table, stream: Any, whole: bool) -> Source: ...
+    @staticmethod
+    def columns(table: Table, columns: list[tuple[str, Any, Any | None]]) -> Source: ...
+    @staticmethod
+    def csv(table: Table, path: os.PathLike[str]) -> Source: ...
+    @staticmethod
+    def rows(
+        table: Table,
+        rows: Iterable[Any],
+        whole: bool,
+        chunk_size: int | None,
+        ignore_extra_fields: bool,
+        gather: bool,
+    ) -> Source: ...
 
 class StoreHandle:
     @staticmethod

@@ -144,6 +144,8 @@ _CLASSES = {
     "missing-table": MissingTableError,
     "duplicate": DuplicateError,
     "integrity": IntegrityError,
+    "missing-parent": IntegrityError,
+    "still-referenced": IntegrityError,
     "query-syntax": QuerySyntaxError,
     "access": AccessError,
     "lost-connection": LostConnectionError,

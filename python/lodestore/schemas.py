@@ -137,7 +137,7 @@ class Schema:
             _tell_definition(cls, definition)
         contents = getattr(cls, "contents", ())
         if cls._tier == "Lookup" and create:
-            rows = list(contents)
+            rows = contents if hasattr(contents, "__len__") else list(contents)
             if len(rows) > len(cls()):
                 cls().insert(rows, skip_duplicates=True)
 

@@ -4,6 +4,7 @@ import os
 import tempfile
 
 from . import _lodestore
+from .objectref import ObjectRef
 
 
 def prepare(value, folders):
@@ -19,7 +20,7 @@ def prepare(value, folders):
 
 
 def _content(value, folders):
-    if isinstance(value, (bytes, str, os.PathLike)):
+    if isinstance(value, (bytes, str, os.PathLike, ObjectRef)):
         return value
     if isinstance(getattr(value, "_core", None), _lodestore.ObjectHandle):
         # A reference: the core knows where it lies.

@@ -1,12 +1,13 @@
 """Tables: where rows go in and come out."""
 
-from contextlib import ExitStack
-
 from . import _lodestore
 from .dependencies import Dependencies
 from .expression import Expression, QueryExpression
+from .progress import Progress
 from .removal import Removal
+from .rows import frame_with_key, query_of, source
 from .updating import Updating
+from .validation import ValidationResult
 
 
 class Table(Dependencies, Removal, Updating, QueryExpression):
@@ -64,15 +65,35 @@ class Table(Dependencies, Removal, Updating, QueryExpression):
         self.insert((row,), **options)
 
     def insert(
-        self, rows, replace=False, skip_duplicates=False, ignore_extra_fields=False, allow_direct_insert=None
+        self,
+        rows,
+        replace=False,
+        skip_duplicates=False,
+        ignore_extra_fields=False,
+        allow_direct_insert=None,
+        chunk_size=None,
+        *,
+        display_progress=False,
     ):
         """Inserts rows: all of them, or none.
 
-        Every value is checked before anything is written.
+        `rows` are dicts, sequences of values in the order of the attributes, or records, in a list or
+        from an iterator; an array of records; a DataFrame of pandas or polars, a table of Arrow or
+        whatever else gives Arrow; the path of a CSV file (`pathlib.Path`); or a query.
+
+        Every value is checked before anything is written. The rows of an iterator are taken in
+        batches, so that memory holds one of them; the database is locked for other writers from the
+        first batch on. Of a query the rows are copied by the database itself where it can.
 
         - `replace`: a row whose key is there takes its place;
-        - `skip_duplicates`: a row whose key is there is left out;
-        - `ignore_extra_fields`: fields that are no attributes are left out instead of refused.
+        - `skip_duplicates`: a row whose key is there is left out, and nothing is stored for it;
+        - `ignore_extra_fields`: fields that are no attributes are left out instead of refused;
+        - `allow_direct_insert`: rows of an auto-populated table, outside of its `make`;
+        - `chunk_size`: so many rows at a time go in whole, each such chunk for itself: what went in
+          before a failure stays;
+        - `display_progress`: tells on the standard error stream how far it is.
+
+        None, NaN and empty text in a column of numbers, NaT, and pandas' NA stand for the default.
 
         Raises `UnknownAttributeError`, `MissingAttributeError`, `InvalidTypeError`,
         `InvalidValueError` before anything is written, `DuplicateError` and `IntegrityError` if the
@@ -81,20 +102,49 @@ class Table(Dependencies, Removal, Updating, QueryExpression):
         if replace and skip_duplicates:
             raise _lodestore.error("invalid-request", "`replace` and `skip_duplicates` exclude each other")
         self._check_insert(allow_direct_insert)
-        if isinstance(rows, (dict, str)):
+        if chunk_size is not None and chunk_size < 1:
             raise _lodestore.error(
                 "invalid-request",
-                f"insert takes a list of rows, not a {type(rows).__name__}",
-                "use `insert1` for a single row",
+                f"`chunk_size` is {chunk_size}: no rows would ever go in",
+                "give a positive number, or leave it out to insert all rows or none",
             )
-        heading = self._table.query().heading()
-        names = [attribute.name for attribute in heading if not attribute.hidden]
-        rows = [_mapping(row, names) for row in rows]
-        objects = [attribute.name for attribute in heading if (attribute.codec or "").startswith("<object@")]
-        with ExitStack() as folders:
-            if objects:
-                rows = [_prepared(row, objects, folders) for row in rows]
-            self._table.insert(rows, replace, skip_duplicates, ignore_extra_fields)
+        duplicates = "replace" if replace else "skip" if skip_duplicates else "refuse"
+        query = query_of(rows)
+        if query is not None:
+            if chunk_size is not None:
+                raise _lodestore.error("invalid-request", "a query is inserted whole: it has no `chunk_size`")
+            self._table.insert_query(query, duplicates, ignore_extra_fields)
+            return
+        progress = None
+        if display_progress:
+            total = len(rows) if hasattr(rows, "__len__") else None
+            progress = Progress(self.full_table_name, total)
+        with source(
+            self._table, rows, chunk_size=chunk_size, ignore_extra_fields=ignore_extra_fields
+        ) as batches:
+            count = self._table.insert(batches, duplicates, ignore_extra_fields, chunk_size, progress)
+        if progress is not None:
+            progress.finish(count)
+
+    def insert_dataframe(self, df, index_as_pk=None, **options):
+        """Inserts the rows of a pandas DataFrame, such as `to_pandas` gives.
+
+        `index_as_pk` says whether its index is the primary key; by default it is if its names are
+        those of the key, and is ignored otherwise. Takes the options of `insert`.
+        """
+        key = self._table.query().heading()
+        key = [attribute.name for attribute in key if attribute.in_key and not attribute.hidden]
+        self.insert(frame_with_key(df, key, index_as_pk), **options)
+
+    def validate(self, rows, *, ignore_extra_fields=False):
+        """Looks for what an insert of these rows would refuse before it writes; writes nothing.
+
+        Gives a `ValidationResult`. Keys that are there already, and missing parents, only the
+        database knows: they are found by inserting.
+        """
+        with source(self._table, rows, ignore_extra_fields=ignore_extra_fields, gather=True) as batches:
+            rows_checked, errors = self._table.validate(batches, ignore_extra_fields)
+        return ValidationResult(not errors, errors, rows_checked)
 
     def _check_insert(self, allow_direct_insert):
         pass
@@ -116,35 +166,6 @@ class Table(Dependencies, Removal, Updating, QueryExpression):
 
     def __repr__(self):
         return f"{self.full_table_name}\n{self.preview()}"
-
-
-def _prepared(row, objects, folders):
-    """A row whose open files and Zarr groups were brought to where the core reads them."""
-    from .sources import prepare
-
-    return {**row, **{name: prepare(row[name], folders) for name in objects if name in row}}
-
-
-def _mapping(row, names):
-    """A row as a dict: mappings by name, records by field, sequences by position."""
-    if type(row) is dict:
-        return row
-    if hasattr(row, "keys") and hasattr(row, "__getitem__"):
-        return {name: row[name] for name in row.keys()}  # noqa: SIM118
-    fields = getattr(getattr(row, "dtype", None), "names", None)
-    if fields:
-        return {name: row[name] for name in fields}
-    if isinstance(row, (str, bytes)) or not hasattr(row, "__len__"):
-        raise _lodestore.error(
-            "invalid-type", f"an object of class `{type(row).__name__}` is no row", "give a dict"
-        )
-    if len(row) != len(names):
-        raise _lodestore.error(
-            "invalid-value",
-            f"the row has {len(row)} values, the table {len(names)} attributes",
-            f"give a dict, or values for {', '.join(names)}",
-        )
-    return dict(zip(names, row, strict=True))
 
 
 class FreeTable(Table):

@@ -206,11 +206,11 @@ class MariaDB:
     #: What text is called in a cast.
     text = "CHAR"
 
-    def __init__(self):
-        named = os.environ.get(f"LODESTORE_TEST_{self.name.upper()}")
-        self.server = None if named else self.private()
+    def __init__(self, private=False, options=()):
+        named = None if private else os.environ.get(f"LODESTORE_TEST_{self.name.upper()}")
+        self.server = None if named else self.private(*options)
         self.address = named or self.server.address
-        self._admin = self.connect()
+        self._admin = None
         self._there = set(self._databases())
 
     @staticmethod
@@ -287,15 +287,52 @@ class MariaDB:
     def _databases(self):
         return [name for (name,) in self._run("SELECT schema_name FROM information_schema.schemata")]
 
+    def kill(self):
+        """Ends the server at once, as a crash would."""
+        self._forget()
+        self.server.kill()
+
+    def start(self):
+        """Starts the server again."""
+        self.server.start()
+
+    def sleep(self, seconds):
+        """A condition that takes so long for each row."""
+        return f"sleep({seconds}) = 0"
+
+    def running(self):
+        """The statements that other connections are at."""
+        sql = (
+            "SELECT info FROM information_schema.processlist WHERE info IS NOT NULL AND id <> CONNECTION_ID()"
+        )
+        return [info for (info,) in self._run(sql)]
+
+    @contextlib.contextmanager
+    def lock(self, schema, table):
+        """A context in which nobody else can write to a table."""
+        connection = self.connect()
+        connection.cursor().execute(f"LOCK TABLES {self.table(schema, table)} READ")
+        try:
+            yield connection
+        finally:
+            if connection.open:
+                connection.close()
+
+    def _forget(self):
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
+
     def _run(self, sql, parameters=None):
-        self._admin.ping(reconnect=True)
+        if self._admin is None:
+            self._admin = self.connect()
         with self._admin.cursor() as cursor:
             cursor.execute(sql, parameters)
             return cursor.fetchall() if cursor.description else []
 
     def stop(self):
         """Stops the server if it is private."""
-        self._admin.close()
+        self._forget()
         if self.server:
             self.server.stop()
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use lodestore_types::{Error, Result, Value};
 
-use crate::{Column, Connection};
+use crate::{Column, ColumnData, Connection};
 
 /// Without a better way, a statement takes no more rows than this.
 const MOST_ROWS: usize = 500;
@@ -29,6 +29,9 @@ pub struct Bulk<'a> {
     pub is_plain: bool,
     /// The most parameters of a statement.
     pub max_parameters: usize,
+    /// Brings a value of a typed cell of a column to the form in which it is bound, for connections that know no typed
+    /// cells.
+    pub stored: &'a dyn Fn(usize, Value) -> Result<Value>,
 }
 
 /// Why rows were refused, and which of them, as its cells are counted, if the database tells.
@@ -47,21 +50,22 @@ impl From<Error> for Refused {
 }
 
 impl Bulk<'_> {
-    /// The values of one row, in the form in which they are bound by drivers that know no typed cells.
-    pub fn row(&self, row: usize) -> impl Iterator<Item = Value> {
-        self.cells.iter().map(move |column| column.value(row))
+    /// The values of one row, in the form in which they are bound.
+    ///
+    /// # Errors
+    /// Those of [`Bulk::stored`].
+    pub fn row(&self, row: usize) -> impl Iterator<Item = Result<Value>> {
+        self.cells.iter().enumerate().map(move |(index, column)| match &column.data {
+            ColumnData::Values(values) => Ok(values[row].clone()),
+            _ => (self.stored)(index, column.value(row)),
+        })
     }
 
-    /// Inserts the rows by statements of many rows each: what a connection does that knows nothing better. `bound` brings
-    /// a value of a typed cell to the form in which it is bound.
+    /// Inserts the rows by statements of many rows each: what a connection does that knows nothing better.
     ///
     /// # Errors
     /// As [`Connection::insert`].
-    pub fn run_by_statements<C: Connection + ?Sized>(
-        &self,
-        connection: &mut C,
-        bound: &dyn Fn(Value) -> Result<Value>,
-    ) -> std::result::Result<u64, Refused> {
+    pub fn run_by_statements<C: Connection + ?Sized>(&self, connection: &mut C) -> std::result::Result<u64, Refused> {
         let most = (self.max_parameters / self.columns.len().max(1)).clamp(1, MOST_ROWS);
         // Without columns there is nothing but defaults, one row a statement.
         let most = if self.columns.is_empty() { 1 } else { most };
@@ -72,8 +76,7 @@ impl Bulk<'_> {
             if text.0 != rows {
                 text = (rows, (self.statement)(rows)?);
             }
-            let parameters: Vec<Value> =
-                (first..first + rows).flat_map(|row| self.row(row)).map(bound).collect::<Result<_>>()?;
+            let parameters: Vec<Value> = (first..first + rows).flat_map(|row| self.row(row)).collect::<Result<_>>()?;
             let single = |error| Refused { error, row: (rows == 1).then_some(first) };
             count += connection.execute(&text.1, &parameters).map_err(single)?;
             first += rows;

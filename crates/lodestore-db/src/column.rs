@@ -262,6 +262,20 @@ impl Column {
         self.push_valid();
     }
 
+    /// Makes these cells NULL.
+    pub fn set_nulls(&mut self, nulls: &[bool]) {
+        match &mut self.data {
+            ColumnData::Values(values) => {
+                values.iter_mut().zip(nulls).filter(|(_, null)| **null).for_each(|(value, _)| *value = Value::Null);
+            }
+            _ if nulls.contains(&true) => {
+                let known = self.nulls.take().unwrap_or_else(|| vec![false; nulls.len()]);
+                self.nulls = Some(known.into_iter().zip(nulls).map(|(known, null)| known || *null).collect());
+            }
+            _ => {}
+        }
+    }
+
     /// The cells of some rows.
     pub fn slice(&self, rows: Range<usize>) -> Column {
         let strings = |all: &Strings| {

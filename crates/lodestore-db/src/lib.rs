@@ -23,6 +23,7 @@
 
 mod bulk;
 mod column;
+mod column_array;
 mod connection;
 mod interrupt;
 #[cfg(feature = "mysql")]

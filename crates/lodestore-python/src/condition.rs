@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use lodestore::{Condition, Error, ErrorKind, Instance};
+use lodestore::{Condition, Error, ErrorKind, Instance, Row};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::codec::foreign;
 use crate::convert::from_python;
 use crate::error::{IntoPyResult, to_py_err};
-use crate::query::{Query, row_from_python};
+use crate::query::Query;
 
 /// The condition that the Python half describes as a pair of a word and a content, for rows of `instance`.
 pub(crate) fn condition_from_python(described: &Bound<'_, PyAny>, instance: &Instance) -> PyResult<Condition> {
@@ -55,4 +56,21 @@ pub(crate) fn condition_from_python(described: &Bound<'_, PyAny>, instance: &Ins
 fn other_connection() -> Error {
     Error::new(ErrorKind::InvalidRequest, "queries of different connections cannot be combined")
         .with_hint("fetch from one of them, and use the rows as a condition on the other")
+}
+
+/// The row that a dict stands for; the values of attributes `of_python` stay as they are.
+pub(crate) fn row_from_python(row: &Bound<'_, PyDict>, of_python: &HashSet<String>) -> lodestore::Result<Row> {
+    row.iter()
+        .map(|(name, value)| {
+            let Ok(name) = name.extract::<String>() else {
+                let shown = name.repr().map_or("?".into(), |shown| shown.to_string());
+                return Err(Error::new(ErrorKind::InvalidType, format!("the field name {shown} is not text")));
+            };
+            if of_python.contains(&name) {
+                return Ok((name, foreign(&value)));
+            }
+            let value = from_python(&value).map_err(|error| error.with("attribute", &name))?;
+            Ok((name, value))
+        })
+        .collect()
 }

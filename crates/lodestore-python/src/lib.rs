@@ -13,6 +13,7 @@ mod instance;
 mod memory;
 mod query;
 mod reference;
+mod source;
 mod store;
 
 use pyo3::prelude::*;
@@ -38,6 +39,8 @@ mod _lodestore {
     use crate::query::{Alteration, Query, Table};
     #[pymodule_export]
     use crate::reference::ArrayRef;
+    #[pymodule_export]
+    use crate::source::Source;
     #[pymodule_export]
     use crate::store::{ObjectHandle, StoreHandle};
 

@@ -2,24 +2,28 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 use lodestore::{
-    Affected, DeleteOptions, Duplicates, FetchOptions, FullTableName, InsertOptions, OnError, PartIntegrity,
+    Affected, DeleteOptions, Duplicates, FetchOptions, FullTableName, InsertOptions, Invalid, OnError, PartIntegrity,
     PreviewOptions, Row,
 };
 use lodestore::{Error, ErrorKind, Value};
 use lodestore::{JoinKind, JoinOptions, Matching, Projection, Top, Universal, Unmatched};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
-use std::collections::HashSet;
 
-use crate::codec::foreign;
 use crate::columns::{Columns, Stream};
 use crate::condition::condition_from_python;
-use crate::convert::{from_python, to_python};
+use crate::condition::row_from_python;
+use crate::convert::to_python;
 use crate::error::{IntoPyResult, from_py_err, run, to_py_err};
 use crate::heading::{Attribute, attributes_of};
 use crate::reference::reference_to_python;
+use crate::source::Source;
+
+/// What is wrong with a row: its number, the attribute, and why.
+type Fault = (usize, Option<String>, String);
 
 /// Rows that a database would give.
 #[pyclass(frozen, module = "lodestore._lodestore")]
@@ -230,34 +234,56 @@ impl Table {
         run(py, || self.0.alter(&alteration.0)).map(Table)
     }
 
+    /// Inserts the rows of a source; gives how many went in. `progress` is called now and then with how many are done.
+    #[pyo3(signature = (source, duplicates, ignore_extra_fields, chunk_size=None, progress=None))]
     fn insert(
         &self,
         py: Python<'_>,
-        rows: Vec<Bound<'_, PyDict>>,
-        replace: bool,
-        skip_duplicates: bool,
+        source: &Source,
+        duplicates: &str,
+        ignore_extra_fields: bool,
+        chunk_size: Option<usize>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<u64> {
+        let options = InsertOptions { duplicates: duplicates_from_python(duplicates), ignore_extra_fields, chunk_size };
+        run(py, || {
+            let mut failure = None;
+            let mut tell = |rows: u64| {
+                if let Some(progress) = progress.as_ref().filter(|_| failure.is_none()) {
+                    failure = Python::attach(|py| progress.call1(py, (rows,)).err());
+                }
+            };
+            let outcome = self.0.insert_batches(source.take()?, options, &mut tell);
+            match failure {
+                // The rows are in: what is wrong with the display is no reason to say otherwise.
+                Some(error) if outcome.is_err() => Err(from_py_err(error)),
+                _ => outcome,
+            }
+        })
+    }
+
+    /// Inserts the rows of a query; gives how many went in.
+    fn insert_query(
+        &self,
+        py: Python<'_>,
+        query: &Query,
+        duplicates: &str,
         ignore_extra_fields: bool,
     ) -> PyResult<u64> {
-        let duplicates = match (replace, skip_duplicates) {
-            (true, _) => Duplicates::Replace,
-            (_, true) => Duplicates::Skip,
-            _ => Duplicates::Refuse,
-        };
-        let alone = rows.len() == 1;
-        let of_python = run(py, || self.0.foreign_attributes())?;
-        let rows = rows
-            .iter()
-            .enumerate()
-            .map(|(number, row)| {
-                row_from_python(row, &of_python).map_err(|error| {
-                    let error = if alone { error } else { error.with("row", number) };
-                    error.with("table", self.0.name())
-                })
-            })
-            .collect::<lodestore::Result<Vec<Row>>>()
-            .into_py(py)?;
-        let options = InsertOptions { duplicates, ignore_extra_fields };
-        run(py, || self.0.insert_opts(rows, options))
+        let duplicates = duplicates_from_python(duplicates);
+        let options = InsertOptions { duplicates, ignore_extra_fields, chunk_size: None };
+        run(py, || self.0.insert_query(&query.0, options))
+    }
+
+    /// What is wrong with the rows of a source: how many were looked at, and number, attribute and text of each fault.
+    fn validate(&self, py: Python<'_>, source: &Source, ignore_extra_fields: bool) -> PyResult<(u64, Vec<Fault>)> {
+        let mut found = run(py, || self.0.validate_batches(source.take()?, ignore_extra_fields))?;
+        let faults = std::mem::take(&mut *source.faults.lock().unwrap_or_else(PoisonError::into_inner));
+        found.rows_checked += faults.len() as u64;
+        found.errors.extend(faults.into_iter().map(|(row, error)| Invalid::new(row, error)));
+        found.errors.sort_by_key(|invalid| invalid.row);
+        let told = |invalid: Invalid| (invalid.row, invalid.attribute, invalid.error.message().to_owned());
+        Ok((found.rows_checked, found.errors.into_iter().map(told).collect()))
     }
 
     /// Changes attributes of one of the rows that `query` chooses.
@@ -342,6 +368,14 @@ impl Table {
     }
 }
 
+fn duplicates_from_python(word: &str) -> Duplicates {
+    match word {
+        "replace" => Duplicates::Replace,
+        "skip" => Duplicates::Skip,
+        _ => Duplicates::Refuse,
+    }
+}
+
 /// A table's quoted name, pairs of the child's and the parent's column, whether one is renamed, whether all belong to
 /// the child's key, and whether a row may have many children.
 type Link = (String, Vec<(String, String)>, bool, bool, bool);
@@ -388,25 +422,6 @@ pub(crate) fn resolve_reference(
         (None, Some(schema)) => schema.resolve(&reference.path, None),
         (None, None) => Err(Error::new(ErrorKind::MissingTable, "the schema is not there any more")),
     }
-}
-
-/// `of_python` are the attributes that a codec of Python takes: their objects stay what they are.
-pub(crate) fn row_from_python(row: &Bound<'_, PyDict>, of_python: &HashSet<String>) -> lodestore::Result<Row> {
-    row.iter()
-        .map(|(name, value)| {
-            let name: String = name.extract().map_err(|_| {
-                Error::new(
-                    ErrorKind::InvalidType,
-                    format!("the field name {} is not text", name.repr().map_or("?".into(), |shown| shown.to_string())),
-                )
-            })?;
-            if of_python.contains(&name) {
-                return Ok((name, foreign(&value)));
-            }
-            let value = from_python(&value).map_err(|error| error.with("attribute", &name))?;
-            Ok((name, value))
-        })
-        .collect()
 }
 
 /// The Python object of a value that a query of `instance` gave.

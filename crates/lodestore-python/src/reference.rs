@@ -165,10 +165,18 @@ pub(crate) fn reference_of_metadata(py: Python<'_>, codec: String, metadata: &Bo
 
 /// The reference in a Python object, if it is one.
 pub(crate) fn reference_of(object: &Bound<'_, PyAny>) -> Option<Reference> {
-    let core = object.getattr_opt("_core").ok()??;
+    located_reference(object).map(|(reference, _)| reference)
+}
+
+/// The reference in a Python object, if it is one, and the project that it belongs to.
+pub(crate) fn located_reference(object: &Bound<'_, PyAny>) -> Option<(Reference, lodestore::Instance)> {
+    let core = object.getattr_opt(pyo3::intern!(object.py(), "_core")).ok()??;
     match core.cast::<ArrayRef>() {
-        Ok(found) => Some(found.get().0.reference().clone()),
-        Err(_) => core.cast::<ObjectHandle>().ok().map(|found| found.get().0.reference().clone()),
+        Ok(found) => Some((found.get().0.reference().clone(), found.get().0.instance().clone())),
+        Err(_) => {
+            let found = core.cast::<ObjectHandle>().ok()?;
+            Some((found.get().0.reference().clone(), found.get().0.instance().clone()))
+        }
     }
 }
 

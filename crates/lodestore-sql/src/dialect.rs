@@ -275,6 +275,21 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// [`UnknownAttribute`](lodestore_types::ErrorKind::UnknownAttribute) if a column is not in the heading.
     fn insert(&self, heading: &Heading, columns: &[&str], rows: usize, conflict: Conflict) -> Result<String>;
 
+    /// The text of an insert of the rows that a query gives, whose columns are named `columns`, in any order; the query's
+    /// parameters are those of the statement. `None` if rows can only be read and inserted one after the other.
+    ///
+    /// # Errors
+    /// As [`Dialect::insert`].
+    fn insert_from(
+        &self,
+        _heading: &Heading,
+        _columns: &[&str],
+        _query: &str,
+        _conflict: Conflict,
+    ) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// The text by which [many rows](Conflict::Error) are sent at once, if there is a faster way than `INSERT`: for
     /// `Connection::insert_rows` of `lodestore-db`.
     ///

@@ -134,6 +134,12 @@ fn inserts() {
         let bulk = dialect.bulk_insert(&tables.heading("Subject"), &["subject_id", "born"]).unwrap();
         writeln!(text, "{name}: {}", bulk.unwrap_or_else(|| "-".into())).unwrap();
     }
+    writeln!(text, "\n### of a query into Subject").unwrap();
+    for (name, dialect) in dialects() {
+        let columns = ["subject_id", "born"];
+        let query = dialect.insert_from(&tables.heading("Subject"), &columns, "SELECT 1", Conflict::Skip).unwrap();
+        writeln!(text, "{name}: {}", query.unwrap_or_else(|| "-".into())).unwrap();
+    }
     insta::assert_snapshot!("inserts", text);
 }
 

@@ -60,7 +60,11 @@ kinds! {
     RowCount = "row-count",
     /// A row whose key (or other unique attributes) another row has already.
     Duplicate = "duplicate",
-    /// A row that refers to a missing row, or is still referred to.
+    /// A row that would refer to a row that is not there.
+    MissingParent = "missing-parent",
+    /// A row, or a table, to which others still refer.
+    StillReferenced = "still-referenced",
+    /// A foreign key that is not kept, where the database does not say on which side.
     Integrity = "integrity",
     /// SQL that the database does not understand.
     QuerySyntax = "query-syntax",

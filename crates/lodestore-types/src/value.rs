@@ -155,6 +155,23 @@ impl Value {
         matches!(self, Value::Null)
     }
 
+    /// About how many bytes it takes in memory, for the size of a batch.
+    pub fn weight(&self) -> usize {
+        const SMALL: usize = 256;
+        let content = match self {
+            Value::Array(array) => array.nbytes(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::Text(text) => text.len(),
+            Value::List(items) | Value::Tuple(items) | Value::Set(items) => items.iter().map(Value::weight).sum(),
+            Value::Dict(items) => items.iter().map(|(key, item)| key.weight() + item.weight()).sum(),
+            Value::Objects(array) => array.items.iter().map(Value::weight).sum(),
+            Value::Records(array) => array.fields.iter().map(|(_, field)| field.weight()).sum(),
+            Value::Struct(array) => array.items.iter().flatten().map(Value::weight).sum(),
+            _ => 0,
+        };
+        content + SMALL
+    }
+
     /// The integer, if it is one.
     pub fn as_i64(&self) -> Option<i64> {
         match self {

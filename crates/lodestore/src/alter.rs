@@ -90,6 +90,7 @@ impl Table {
                 }
                 self.check_none(&script.obstacles)?;
                 self.check_values(alteration)?;
+                // Here is the place to note, for a collector, which objects the values of dropped attributes own.
                 instance.with_connection(|connection| run_all(connection, &script.statements)).map_err(explain)?;
                 self.check_none(&script.proofs)
             })

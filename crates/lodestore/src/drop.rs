@@ -52,7 +52,7 @@ impl Table {
     /// Drops this table alone.
     ///
     /// # Errors
-    /// `InvalidRequest` inside a transaction; `Integrity` if other tables refer to it.
+    /// `InvalidRequest` inside a transaction; `StillReferenced` if other tables refer to it.
     pub fn drop_quick(&self) -> Result<()> {
         let instance = self.instance();
         let run = || {
@@ -79,7 +79,7 @@ impl Schema {
     /// whether the schema was dropped; one that is not there is not.
     ///
     /// # Errors
-    /// `InvalidRequest` inside a transaction; `Integrity` if tables of other schemas refer to one of this one;
+    /// `InvalidRequest` inside a transaction; `StillReferenced` if tables of other schemas refer to one of this one;
     /// `Unsupported` if its tables refer to each other in a circle; those of `confirm`.
     pub fn drop_if(&self, confirm: impl FnOnce(&[Affected]) -> Result<bool>) -> Result<bool> {
         let instance = self.instance();
@@ -130,7 +130,7 @@ fn refuse_children(mut children: Vec<&FullTableName>) -> Result<()> {
         return Ok(());
     }
     let names: Vec<String> = children.iter().map(|child| format!("`{child}`")).collect();
-    Err(Error::new(ErrorKind::Integrity, format!("other tables refer to it: {}", names.join(", ")))
+    Err(Error::new(ErrorKind::StillReferenced, format!("other tables refer to it: {}", names.join(", ")))
         .with_hint("drop those first; `drop` of a table drops all that depend on it"))
 }
 

@@ -112,7 +112,7 @@ pub use condition::IntoCondition;
 pub use delete::{Affected, DeleteOptions, PartIntegrity};
 pub use fetch::{FetchOptions, OnError};
 pub use graph::{Graph, Link};
-pub use insert::{Duplicates, InsertOptions};
+pub use insert::{Batch, Duplicates, InsertOptions, Invalid, Progress, Validation};
 pub use instance::{Instance, set_codec_finder};
 pub use npy::NpyRef;
 pub use object::ObjectRef;
@@ -126,7 +126,7 @@ pub use table::Table;
 
 pub use lodestore_codec as codec;
 pub use lodestore_codec::npy::Index;
-pub use lodestore_db::{Column, ColumnData, Strings, set_interrupt_check};
+pub use lodestore_db::{Column, ColumnData, ColumnKind, Strings, set_interrupt_check};
 pub use lodestore_objects as store;
 pub use lodestore_sql::definition::Reference as TableReference;
 pub use lodestore_sql::{

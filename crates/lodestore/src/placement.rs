@@ -37,6 +37,22 @@ pub(crate) struct Upload {
     column: Value,
 }
 
+impl Upload {
+    /// The checksum of the object, if it is a single one.
+    pub(crate) fn checksum(&self) -> Option<&str> {
+        match &self.objects[..] {
+            [part] if self.last.is_none() => Some(&part.checksum),
+            _ => None,
+        }
+    }
+
+    /// What to remove if its row does not come to be: nothing of objects that other rows may share.
+    fn fresh(&self) -> impl Iterator<Item = Fresh> + '_ {
+        let own = self.objects.iter().chain(&self.last).filter(|_| !self.shared);
+        own.map(|part| Fresh::object(self.store.clone(), part.path.clone()))
+    }
+}
+
 struct Part {
     path: StorePath,
     payload: Payload,
@@ -143,25 +159,23 @@ pub(crate) fn place_folder(
 
 /// Writes objects, many at once, and gives what each row is to say, in order.
 ///
-/// `fresh` gathers the objects under paths of their own, also when it fails midway: they are the
-/// caller's to remove if their rows do not come to be.
+/// `fresh` gathers the objects under paths of their own, each with the number that its upload has, also when it fails
+/// midway: they are the caller's to remove if their rows do not come to be.
 ///
 /// # Errors
 /// `Storage`; some of the objects may then have been written.
-pub(crate) fn write_all(uploads: Vec<Upload>, fresh: &mut Vec<Fresh>) -> Result<Vec<Value>> {
+pub(crate) fn write_all(uploads: Vec<(usize, Upload)>, fresh: &mut Vec<(usize, Fresh)>) -> Result<Vec<Value>> {
     let mut columns = Vec::with_capacity(uploads.len());
     let mut met = HashSet::new();
     let mut first = Vec::new();
     let mut then = Vec::new();
-    for upload in uploads {
+    for (number, upload) in uploads {
+        fresh.extend(upload.fresh().map(|fresh| (number, fresh)));
         columns.push(upload.column);
         let parts = upload.objects.into_iter().map(|part| (false, part));
         for (is_last, part) in parts.chain(upload.last.map(|part| (true, part))) {
             if upload.shared && !met.insert((upload.store.name().to_owned(), part.path.clone())) {
                 continue;
-            }
-            if !upload.shared {
-                fresh.push(Fresh::object(upload.store.clone(), part.path.clone()));
             }
             let checksum = upload.shared.then_some(part.checksum);
             let put =

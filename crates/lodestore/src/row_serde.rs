@@ -1,11 +1,14 @@
 //! Rows into structures of one's own, by serde.
 
 use lodestore_types::{DType, Error, ErrorKind, Kind, NdArray, Order, Result, Value};
+use serde::Serialize;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::{Query, Row};
+use serde_json::Value as Json;
+
+use crate::{Query, Row, Table};
 
 impl Query {
     /// All rows as structures of one's own, whose fields are the attributes.
@@ -49,7 +52,52 @@ impl Query {
     }
 }
 
+impl Table {
+    /// Inserts structures of one's own, whose fields are the attributes: all of them or none. Gives their number.
+    ///
+    /// Numbers, bools, texts and `None` are themselves; what serde writes as text (dates, uuids, decimals) is read as the
+    /// attribute demands; sequences and structures are JSON documents. Arrays and bytes go into a [`Row`] instead.
+    ///
+    /// ```
+    /// use lodestore::{Instance, Tier};
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Subject {
+    ///     subject_id: u32,
+    ///     weight: Option<f64>,
+    /// }
+    ///
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let lab = Instance::embedded(folder.path())?.schema("lab")?;
+    /// let subject = lab.declare("Subject", Tier::Manual, "subject_id : int32\n---\nweight = null : float64")?;
+    /// subject.insert_as([Subject { subject_id: 1, weight: Some(20.5) }, Subject { subject_id: 2, weight: None }])?;
+    /// assert_eq!(subject.len()?, 2);
+    /// # Ok::<(), lodestore::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Table::insert`]; `InvalidType` for what is no structure.
+    pub fn insert_as<T: Serialize>(&self, structures: impl IntoIterator<Item = T>) -> Result<u64> {
+        let rows = structures.into_iter().enumerate().map(|(number, structure)| {
+            Row::from_structure(&structure).map_err(|error| self.locate(error.with("row", number)))
+        });
+        self.insert(rows.collect::<Result<Vec<_>>>()?)
+    }
+}
+
 impl Row {
+    /// A structure of one's own as a row: see [`Table::insert_as`].
+    ///
+    /// # Errors
+    /// `InvalidType` for what is no structure.
+    pub fn from_structure<T: Serialize + ?Sized>(structure: &T) -> Result<Row> {
+        let unfit = |why: &str| Error::new(ErrorKind::InvalidType, format!("the structure does not make a row: {why}"));
+        match serde_json::to_value(structure).map_err(|error| unfit(&error.to_string()))? {
+            Json::Object(fields) => Ok(fields.into_iter().map(|(name, field)| (name, value_of(field))).collect()),
+            _ => Err(unfit("it has no fields with names")),
+        }
+    }
+
     /// This row as a structure of one's own: see [`Query::fetch_as`].
     ///
     /// # Errors
@@ -60,6 +108,21 @@ impl Row {
         T::deserialize(MapDeserializer::new(fields)).map_err(|Unfit(why)| {
             Error::new(ErrorKind::InvalidType, format!("the row does not fit the structure: {why}"))
         })
+    }
+}
+
+/// A field as the value that it is.
+fn value_of(field: Json) -> Value {
+    match field {
+        Json::Null => Value::Null,
+        Json::Bool(flag) => flag.into(),
+        Json::String(text) => text.into(),
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => number.into(),
+            (None, Some(number)) => number.into(),
+            (None, None) => number.as_f64().into(),
+        },
+        document => Value::Json(document),
     }
 }
 

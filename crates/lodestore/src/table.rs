@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::Arc;
 
 use lodestore_sql::{Expression, Heading};
 use lodestore_types::{ErrorKind, FullTableName, Result, Tier};
 
-use crate::insert::{InsertOptions, insert};
-use crate::{Instance, Query, Row};
+use crate::insert::{CsvFile, InsertOptions, Progress, insert, insert_query, validate};
+use crate::{Batch, Instance, Query, Row, Validation};
 
 /// A table of a database, which is also the [`Query`] for all its rows.
 #[derive(Clone)]
@@ -107,7 +108,7 @@ impl Table {
     ///
     /// # Errors
     /// `UnknownAttribute`, `MissingAttribute`, `InvalidType`, `InvalidValue` before anything is
-    /// written; `Duplicate` and `Integrity` from the database; `Storage` from a store.
+    /// written; `Duplicate` and `MissingParent` from the database; `Storage` from a store.
     pub fn insert(&self, rows: impl IntoIterator<Item = Row>) -> Result<u64> {
         self.insert_opts(rows, InsertOptions::default())
     }
@@ -117,7 +118,95 @@ impl Table {
     /// # Errors
     /// As [`Table::insert`].
     pub fn insert_opts(&self, rows: impl IntoIterator<Item = Row>, options: InsertOptions) -> Result<u64> {
-        insert(self, rows.into_iter().collect(), options).map_err(|error| error.with("table", &self.name))
+        let Some(chunk_size) = options.chunk_size.filter(|size| *size > 0) else {
+            return self.insert_batches([Ok(Batch::from_rows(rows))], options, &mut |_| {});
+        };
+        let mut rows = rows.into_iter().peekable();
+        let chunks = std::iter::from_fn(move || {
+            rows.peek()?;
+            Some(Ok(Batch::from_rows(rows.by_ref().take(chunk_size))))
+        });
+        self.insert_batches(chunks, options, &mut |_| {})
+    }
+
+    /// Inserts rows that come by columns: all of them or none. Gives their number.
+    ///
+    /// # Errors
+    /// As [`Table::insert`].
+    pub fn insert_batch(&self, batch: Batch) -> Result<u64> {
+        self.insert_batches([Ok(batch)], InsertOptions::default(), &mut |_| {})
+    }
+
+    /// Inserts the rows of batches, one after the other, in bounded memory, with options: all of them or none, unless there
+    /// is a [chunk size](InsertOptions::chunk_size). Gives their number; `progress` is told now and then how many are done.
+    ///
+    /// Each batch is checked before anything of it is written. From the first one on the database is locked for other
+    /// writers, as in every transaction, while `batches` makes the others; a single batch is prepared without a lock.
+    ///
+    /// # Errors
+    /// As [`Table::insert`], and those of `batches`.
+    pub fn insert_batches(
+        &self,
+        batches: impl IntoIterator<Item = Result<Batch>>,
+        options: InsertOptions,
+        progress: &mut Progress<'_>,
+    ) -> Result<u64> {
+        insert(self, batches, options, progress).map_err(|error| error.with("table", &self.name))
+    }
+}
+
+impl Table {
+    /// Inserts what a query of the same connection gives: all rows or none. Gives their number.
+    ///
+    /// The database copies the rows by itself where their values may stand as they are; those of other types, and objects
+    /// that belong to one row each, pass through this program.
+    ///
+    /// # Errors
+    /// As [`Table::insert`], and those of [`Query::fetch`]; `InvalidRequest` for a query of another connection, or with a
+    /// chunk size.
+    pub fn insert_query(&self, query: &Query, options: InsertOptions) -> Result<u64> {
+        insert_query(self, query, options, &mut |_| {}).map_err(|error| error.with("table", &self.name))
+    }
+
+    /// Inserts the rows of a CSV file, whose first line names the attributes: all rows or none, in bounded memory. Gives
+    /// their number.
+    ///
+    /// Every field is text in UTF-8, read as its attribute demands; an empty one stands for no value, except for attributes
+    /// of text.
+    ///
+    /// # Errors
+    /// As [`Table::insert`]; `MissingFile`; `InvalidValue` for what is no CSV file.
+    pub fn insert_csv(&self, path: &Path, options: InsertOptions, progress: &mut Progress<'_>) -> Result<u64> {
+        let file = CsvFile::open(path, self.heading(), options.chunk_size);
+        self.insert_batches(file.map_err(|error| error.with("table", &self.name))?, options, progress)
+    }
+
+    /// What is wrong with rows, as far as it can be told without asking the database: nothing is written.
+    ///
+    /// # Errors
+    /// Those of codecs and stores that cannot be asked at all.
+    pub fn validate(&self, rows: impl IntoIterator<Item = Row>) -> Result<Validation> {
+        self.validate_batches([Ok(Batch::from_rows(rows))], false)
+    }
+
+    /// Like [`Table::validate`], for rows by columns; perhaps with fields that are no attributes.
+    ///
+    /// # Errors
+    /// As [`Table::validate`], and those of `batches`.
+    pub fn validate_batches(
+        &self,
+        batches: impl IntoIterator<Item = Result<Batch>>,
+        ignore_extra_fields: bool,
+    ) -> Result<Validation> {
+        validate(self, batches, ignore_extra_fields).map_err(|error| error.with("table", &self.name))
+    }
+
+    /// The rows of a CSV file in batches, as [`Table::insert_csv`] reads them.
+    ///
+    /// # Errors
+    /// As [`Table::insert_csv`].
+    pub fn read_csv(&self, path: &Path) -> Result<impl Iterator<Item = Result<Batch>> + use<>> {
+        CsvFile::open(path, self.heading(), None).map_err(|error| error.with("table", &self.name))
     }
 }
 

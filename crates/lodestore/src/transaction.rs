@@ -12,6 +12,7 @@ use lodestore_types::{Error, ErrorKind, Result, StorePath};
 use crate::Instance;
 
 /// What this program wrote under a path of its own, which no committed row names yet.
+#[derive(Clone)]
 pub(crate) struct Fresh {
     store: Arc<dyn Store>,
     path: StorePath,
@@ -54,6 +55,8 @@ struct Open {
     lost: bool,
     /// What to remove if it is rolled back.
     fresh: Vec<Fresh>,
+    /// How many savepoints are open in it, which name them.
+    depth: usize,
 }
 
 impl Transactions {
@@ -111,7 +114,8 @@ impl Instance {
     /// Makes all since [`Instance::begin`] visible at once.
     ///
     /// # Errors
-    /// `InvalidRequest` without a transaction; otherwise the database's, and then it is rolled back.
+    /// `InvalidRequest` without a transaction; `LostConnection` if the database rolled it back before; otherwise the
+    /// database's, and then it is rolled back.
     pub fn commit(&self) -> Result<()> {
         let open =
             self.take().ok_or_else(|| Error::new(ErrorKind::InvalidRequest, "there is no transaction to commit"))?;
@@ -121,6 +125,10 @@ impl Instance {
         }
         if !open.begun {
             return Ok(());
+        }
+        if !self.with_connection(|connection| Ok(connection.in_transaction()))? {
+            remove_fresh(&open.fresh);
+            return Err(lost());
         }
         // The objects stay even if this fails: a commit whose answer got lost may have happened.
         self.with_connection(|connection| connection.commit())
@@ -153,7 +161,7 @@ impl Instance {
         if begin {
             self.with_connection(|connection| connection.begin())?;
         }
-        let open = Open { begun: begin, lost: false, fresh: Vec::new() };
+        let open = Open { begun: begin, lost: false, fresh: Vec::new(), depth: 0 };
         self.transactions().with(|all| all.insert(thread::current().id(), open));
         Ok(())
     }
@@ -181,25 +189,7 @@ impl Instance {
                 }
             };
         }
-        let outcome = self.ensure_begun().and_then(|()| {
-            self.with_connection(|connection| {
-                connection.execute("SAVEPOINT lodestore", &[])?;
-                let value = work(connection).inspect_err(|_| {
-                    // A full disk or an interrupted statement can cost the whole transaction.
-                    if !connection.in_transaction() {
-                        self.with_open(|open| open.lost = true);
-                        return;
-                    }
-                    // What was lost with its connection cannot be taken back here, and need not be: the first error
-                    // tells more than that of these.
-                    let _ = connection
-                        .execute("ROLLBACK TO SAVEPOINT lodestore", &[])
-                        .and_then(|_| connection.execute("RELEASE SAVEPOINT lodestore", &[]));
-                })?;
-                connection.execute("RELEASE SAVEPOINT lodestore", &[])?;
-                Ok(value)
-            })
-        });
+        let outcome = self.in_savepoint(|| self.with_connection(work));
         match outcome {
             Ok(value) => {
                 self.with_open(|open| open.fresh.extend(fresh));
@@ -212,6 +202,49 @@ impl Instance {
         }
     }
 
+    /// Runs `work`, which may write several times, so that all of it happens or nothing: in this thread's transaction,
+    /// or else in one of its own, which locks the database from the first write on.
+    pub(crate) fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        if !self.in_transaction() {
+            return self.transaction_from_first_write(work);
+        }
+        let written = self.with_open(|open| open.fresh.len()).unwrap_or_default();
+        self.in_savepoint(work).inspect_err(|_| {
+            // What was written for the work before it failed.
+            let fresh = self.with_open(|open| open.fresh.split_off(written.min(open.fresh.len())));
+            remove_fresh(&fresh.unwrap_or_default());
+        })
+    }
+
+    /// Runs `work` inside this thread's transaction; if it fails, the transaction stands as it stood before.
+    fn in_savepoint<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.ensure_begun()?;
+        let depth = self.with_open(|open| {
+            open.depth += 1;
+            open.depth
+        });
+        let name = format!("lodestore_{}", depth.unwrap_or_default());
+        let send = |text: String| self.with_connection(|connection| connection.execute(&text, &[]));
+        let outcome = send(format!("SAVEPOINT {name}")).and_then(|_| {
+            let outcome = work();
+            // A grave failure (a full disk) makes the database roll back all there is, savepoints and all.
+            if outcome.is_err() && !self.with_connection(|connection| Ok(connection.in_transaction()))? {
+                self.with_open(|open| open.lost = true);
+                return outcome;
+            }
+            let value = outcome.inspect_err(|_| {
+                // What was lost with its connection cannot be taken back here, and need not be: the first error tells
+                // more than that of these.
+                let _ = send(format!("ROLLBACK TO SAVEPOINT {name}"))
+                    .and_then(|_| send(format!("RELEASE SAVEPOINT {name}")));
+            })?;
+            send(format!("RELEASE SAVEPOINT {name}"))?;
+            Ok(value)
+        });
+        self.with_open(|open| open.depth -= 1);
+        outcome
+    }
+
     fn ensure_begun(&self) -> Result<()> {
         if self.with_open(|open| open.lost) == Some(true) {
             return Err(lost());
@@ -219,6 +252,9 @@ impl Instance {
         if self.with_open(|open| open.begun) != Some(true) {
             self.with_connection(|connection| connection.begin())?;
             self.with_open(|open| open.begun = true);
+        } else if !self.with_connection(|connection| Ok(connection.in_transaction()))? {
+            // What is written now would be there at once, and for good.
+            return Err(lost());
         }
         Ok(())
     }
@@ -229,13 +265,61 @@ impl Instance {
 }
 
 fn lost() -> Error {
-    Error::new(ErrorKind::LostConnection, "the database has rolled the transaction back after an earlier error")
-        .with_hint("begin another one, and do all its work again")
+    Error::new(
+        ErrorKind::LostConnection,
+        "the transaction was lost: the database rolled it back, or the connection broke",
+    )
+    .with_hint("nothing of it is stored; run the whole transaction again")
 }
 
 /// Removes objects that no row names. What cannot be removed is left to the next collection.
-pub(crate) fn remove_fresh(fresh: &[Fresh]) {
+pub(crate) fn remove_fresh<'a>(fresh: impl IntoIterator<Item = &'a Fresh>) {
     for fresh in fresh {
         let _ = fresh.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{NdArray, Tier, row};
+
+    /// As a database does whose disk is full.
+    fn roll_back_behind(instance: &Instance) {
+        instance.with_connection(|connection| connection.rollback()).unwrap();
+    }
+
+    #[test]
+    fn a_transaction_that_was_lost_stores_nothing_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let instance = Instance::embedded(folder.path()).unwrap();
+        let lab = instance.schema("lab").unwrap();
+        let table = lab.declare("Trace", Tier::Manual, "id : int8\n---\nsamples : <npy@>").unwrap();
+        let insert = |id: i64| table.insert1(row! { "id" => id, "samples" => NdArray::from_f64(&[1.0]) });
+        let objects = || instance.store("").unwrap().list(None).unwrap().count();
+
+        let outcome = instance.transaction(|| {
+            insert(1)?;
+            roll_back_behind(&instance);
+            assert_eq!(insert(2).unwrap_err().kind(), ErrorKind::LostConnection);
+            Ok(())
+        });
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::LostConnection);
+        assert_eq!((table.len().unwrap(), objects(), instance.in_transaction()), (0, 0, false));
+
+        // Lost inside of an insert that goes in by several steps.
+        let outcome = instance.transaction(|| {
+            insert(1)?;
+            let _: Result<()> = instance.atomically(|| {
+                insert(2)?;
+                roll_back_behind(&instance);
+                insert(3)
+            });
+            insert(4)
+        });
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::LostConnection);
+        assert_eq!((table.len().unwrap(), objects()), (0, 0));
+        insert(5).unwrap();
+        assert_eq!((table.len().unwrap(), objects()), (1, 1));
     }
 }

@@ -79,7 +79,7 @@ impl Query {
             }
         };
         self.instance().write(fresh, update).map(drop).map_err(|error| match error.kind() {
-            ErrorKind::Integrity => missing_parent(&table, error),
+            ErrorKind::Integrity => table.missing_parent(error),
             _ => error,
         })
     }
@@ -166,9 +166,13 @@ fn not_there(key: &Row) -> Error {
     if shown.is_empty() { error } else { error.with("key", shown.join(", ")) }
 }
 
-fn missing_parent(table: &Table, error: Error) -> Error {
-    let Ok(parents) = table.parents() else { return error };
-    let mut names: Vec<String> = parents.iter().map(|link| format!("`{}`", link.dependency.key.parent)).collect();
-    names.dedup();
-    error.with_hint(format!("insert the parent row first: this table refers to {}", names.join(", ")))
+impl Table {
+    /// The refusal of a row whose parent is not there, with the tables that it refers to.
+    pub(crate) fn missing_parent(&self, error: Error) -> Error {
+        let missing = Error::new(ErrorKind::MissingParent, error.message()).with_source(error);
+        let Ok(parents) = self.parents() else { return missing };
+        let mut names: Vec<String> = parents.iter().map(|link| format!("`{}`", link.dependency.key.parent)).collect();
+        names.dedup();
+        missing.with_hint(format!("insert the parent row first: this table refers to {}", names.join(", ")))
+    }
 }

@@ -48,13 +48,13 @@ fn foreign_keys_cross_schemas_and_are_kept() {
     assert_eq!(part.name().to_string(), "ephys.session__trial");
     let row = row! { "subject_id" => 1, "session" => 1 };
     let error = session.insert1(row.clone()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Integrity);
+    assert_eq!(error.kind(), ErrorKind::MissingParent);
     assert!(error.hint().unwrap().contains("`lab.subject`"), "{error:?}");
     let subject = project.lab.table("Subject").unwrap().unwrap();
     subject.insert1(row! { "subject_id" => 1, "born" => "2024-02-29" }).unwrap();
     session.insert1(row).unwrap();
     let error = subject.delete_quick().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Integrity);
+    assert_eq!(error.kind(), ErrorKind::StillReferenced);
     assert!(error.hint().unwrap().contains("`ephys.session`"), "{error:?}");
     assert_eq!(subject.len().unwrap(), 1);
 }

@@ -146,7 +146,7 @@ fn a_delete_inside_a_transaction_is_part_of_it() {
         .instance
         .transaction(|| {
             session.insert1(row! { "subject" => 4, "session" => 1 })?;
-            assert_eq!(subject.restrict("subject = 4")?.delete_quick().unwrap_err().kind(), ErrorKind::Integrity);
+            assert_eq!(subject.restrict("subject = 4")?.delete_quick().unwrap_err().kind(), ErrorKind::StillReferenced);
             subject.restrict("subject = 4")?.delete().map(drop)
         })
         .unwrap();
@@ -158,7 +158,7 @@ fn a_quick_delete_is_refused_where_rows_are_referred_to_and_names_the_children()
     let project = Project::new();
     let [subject, _, session, _] = family(&project);
     let error = subject.restrict("subject = 1").unwrap().delete_quick().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Integrity);
+    assert_eq!(error.kind(), ErrorKind::StillReferenced);
     assert!(error.hint().unwrap().contains("`lab.litter`, `lab.session`"), "{error:?}");
     assert_eq!(session.restrict("subject = 2").unwrap().delete_quick().unwrap(), 1);
 }

@@ -21,7 +21,7 @@ fn tables_are_dropped_with_what_depends_on_them_if_one_agrees() {
     assert_eq!(*shown.borrow(), expected.map(|(name, rows)| (name.to_owned(), rows)));
     assert_eq!(names().len(), 3);
     assert_eq!(trial.drop().unwrap_err().kind(), ErrorKind::InvalidRequest);
-    assert_eq!(session.drop_quick().unwrap_err().kind(), ErrorKind::Integrity);
+    assert_eq!(session.drop_quick().unwrap_err().kind(), ErrorKind::StillReferenced);
     assert_eq!(session.drop().unwrap().len(), 2);
     assert_eq!(names(), ["subject"]);
     // The heading of a table that is gone is forgotten: another of its name is another table.
@@ -41,7 +41,7 @@ fn a_schema_is_dropped_unless_another_depends_on_it() {
     assert_eq!(note.ancestors().unwrap(), [note.name().clone(), subject.name().clone()]);
     let link = &subject.children().unwrap()[0];
     assert!(link.primary && !link.multi && !link.is_renamed());
-    assert_eq!(project.lab.drop().unwrap_err().kind(), ErrorKind::Integrity);
+    assert_eq!(project.lab.drop().unwrap_err().kind(), ErrorKind::StillReferenced);
     let in_transaction = project.instance.transaction(|| other.drop());
     assert_eq!(in_transaction.unwrap_err().kind(), ErrorKind::InvalidRequest);
     other.drop().unwrap();

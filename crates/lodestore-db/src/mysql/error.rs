@@ -58,9 +58,12 @@ fn unencrypted(fault: &str, config: &ServerConfig) -> Error {
 
 /// The loss of a connection with a transaction in it.
 pub(super) fn lost_in_transaction(failure: Failure) -> Error {
-    Error::new(ErrorKind::LostConnection, "the connection to the database was lost in the middle of a transaction")
-        .with_hint("nothing of the transaction was stored; do it again")
-        .with_source(failure)
+    Error::new(
+        ErrorKind::LostConnection,
+        "the connection to the database server was lost in the middle of a transaction: nothing of it took effect",
+    )
+    .with_hint("roll the transaction back and begin again")
+    .with_source(failure)
 }
 
 /// The loss of a connection with the answer to a commit.
@@ -133,7 +136,8 @@ fn translate_server(error: MySqlError) -> Error {
             .with_hint("another process has a transaction open for long; end it, or try again later"),
         1317 if was_stopped() => Error::new(ErrorKind::Interrupted, "the statement was interrupted"),
         1317 => plain(ErrorKind::Interrupted),
-        1969 | 3024 => about(ErrorKind::Database, "the statement took longer than allowed"),
+        1969 | 3024 => about(ErrorKind::Database, "the statement took longer than allowed")
+            .with_hint("allow more by `database.statement_timeout`, or ask for less at once"),
         1040 | 1203 | 1226 => about(ErrorKind::LostConnection, "the server takes no more connections"),
         1053 | 1152 | 1156..=1161 | 1927 | 2006 | 2013 | 4031 => {
             about(ErrorKind::LostConnection, "the connection to the database was lost")

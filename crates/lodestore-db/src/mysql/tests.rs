@@ -386,6 +386,7 @@ fn many_rows_go_in_from_columns() {
                 statement: &statement,
                 is_plain: true,
                 max_parameters: 65535,
+                stored: &|_, value| Ok(value),
             })
         };
         assert_eq!(bulk(&cells(0, None), connection).unwrap(), rows as u64);

@@ -37,7 +37,7 @@ impl Transaction {
         match self {
             Transaction::Lost => {
                 Err(Error::new(ErrorKind::LostConnection, "the transaction was taken back by the server")
-                    .with_hint("nothing of it was stored: roll it back, and do it again"))
+                    .with_hint("nothing of it took effect: roll the transaction back and begin again"))
             }
             _ => Ok(()),
         }
@@ -69,10 +69,11 @@ impl Transaction {
     }
 }
 
-/// True for statements that end the transaction in which they stand.
+/// True for statements that end the transaction in which they stand. Those about temporary tables do not.
 pub(super) fn is_definition(sql: &str) -> bool {
-    let word = sql.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
-    matches!(word.as_str(), "CREATE" | "DROP" | "ALTER" | "RENAME" | "TRUNCATE")
+    let mut words = sql.split_whitespace().map(str::to_ascii_uppercase);
+    let (word, next) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    matches!(word.as_str(), "CREATE" | "DROP" | "ALTER" | "RENAME" | "TRUNCATE") && next != "TEMPORARY"
 }
 
 #[cfg(test)]
@@ -85,6 +86,7 @@ mod tests {
         assert_eq!(transaction.instead_of("SAVEPOINT a"), None);
         assert_eq!(transaction.instead_of("RELEASE SAVEPOINT a"), None);
         assert!(is_definition("CREATE TABLE t (a int)") && !is_definition("INSERT INTO t VALUES (1)"));
+        assert!(!is_definition("create temporary table t (a int)") && !is_definition("DROP TEMPORARY TABLE t"));
         assert!(transaction.ended_by_definition());
         assert_eq!(transaction.instead_of("RELEASE SAVEPOINT a"), Some(&[][..]));
         assert_eq!(transaction.instead_of("ROLLBACK TO SAVEPOINT a").unwrap().len(), 2);

@@ -334,7 +334,7 @@ impl Connection for PostgresConnection {
 
     fn insert(&mut self, bulk: &crate::Bulk<'_>) -> std::result::Result<u64, crate::Refused> {
         if !bulk.is_plain || bulk.rows.len() < MANY || bulk.columns.is_empty() {
-            return bulk.run_by_statements(self, &Ok);
+            return bulk.run_by_statements(self);
         }
         self.be_ready()?;
         let sql = format!("COPY {} ({}) FROM STDIN", bulk.table, bulk.columns.join(", "));

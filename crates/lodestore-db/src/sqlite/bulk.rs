@@ -117,6 +117,7 @@ mod tests {
             statement: &statement,
             is_plain,
             max_parameters,
+            stored: &|_, value| Ok(value),
         })
     }
 

@@ -105,17 +105,12 @@ impl<'a, 'py> Cells<'a, 'py> {
 
 /// Objects of cells made before: texts, days and the like repeat, and to find an object costs less time and memory than
 /// to make one. What is new takes the place of something else.
+#[derive(Default)]
 struct Repeats<'py> {
     /// Objects with the cells they were made of.
     slots: Vec<Option<(usize, Bound<'py, PyAny>)>>,
     found: usize,
     made: usize,
-}
-
-impl Default for Repeats<'_> {
-    fn default() -> Self {
-        Repeats { slots: Vec::new(), found: 0, made: 0 }
-    }
 }
 
 impl<'py> Repeats<'py> {

@@ -2,11 +2,13 @@
 //!
 //! NumPy is touched only when it is loaded already, or when an array has to be made.
 
+mod cell;
 mod column;
 mod from_python;
 mod numpy;
 mod to_python;
 
+pub(crate) use cell::CellReader;
 pub(crate) use column::Cells;
 pub(crate) use from_python::{from_python, json_from_python};
 pub(crate) use numpy::{array_to_python, dtype_to_python};

@@ -136,7 +136,7 @@ fn read_column(
     else {
         return Err(strange("a column"));
     };
-    let (kind, comment) = types::read_type(column, comment, codec);
+    let (mut kind, comment) = types::read_type(column, comment, codec);
     let nullable = null == "YES";
     let default = match default {
         _ if nullable => Some(DefaultValue::Null),
@@ -147,13 +147,17 @@ fn read_column(
         _ => None,
     };
     let origin = lineage.iter().find(|(known, _)| known == name).map(|(_, text)| Lineage::from_text(*text));
+    let autoincrement = extra.to_ascii_lowercase().contains("auto_increment");
+    if autoincrement && let Some(native) = &mut kind.native {
+        native.push_str(" auto_increment");
+        kind.declared.clone_from(native);
+    }
     Ok(Attribute {
         name: name.clone(),
         in_key: key == "PRI",
         nullable,
         default,
-        autoincrement: extra.to_ascii_lowercase().contains("auto_increment")
-            && origin.as_ref().is_none_or(|origin| *origin == Lineage::of(table, name)),
+        autoincrement: autoincrement && origin.as_ref().is_none_or(|origin| *origin == Lineage::of(table, name)),
         kind,
         comment,
         hidden: name.starts_with('_'),

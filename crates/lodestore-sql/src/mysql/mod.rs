@@ -81,12 +81,16 @@ impl Dialect for Mysql {
         types::json_path(self.server, column, path, form)
     }
 
+    fn json_values(&self, column: &str, path: &JsonPath<'_>, form: JsonForm) -> Result<String> {
+        Ok(types::json_values(self.server, column, path, form))
+    }
+
     fn max_parameters(&self) -> usize {
         65535
     }
 
     fn encode(&self, value: Value, core: &CoreType) -> Result<Value> {
-        types::encode(value, core)
+        types::encode(self.server, value, core)
     }
 
     fn decode(&self, value: Value, core: &CoreType) -> Result<Value> {

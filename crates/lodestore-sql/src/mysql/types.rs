@@ -153,7 +153,7 @@ pub(super) fn default_sql(server: Server, default: &DefaultValue, core: &CoreTyp
             CoreType::DateTime(Some(digits @ 1..)) => format!("CURRENT_TIMESTAMP({digits})"),
             _ => "CURRENT_TIMESTAMP".to_owned(),
         },
-        DefaultValue::Value(value) => match (encode(value.clone(), core)?, core) {
+        DefaultValue::Value(value) => match (encode(Server::Mariadb, value.clone(), core)?, core) {
             (Value::Int(number), _) => literal(&number.to_string()),
             (Value::Float(number), _) => literal(&format!("{number:?}")),
             (Value::Decimal(number), _) => literal(number.as_str()),
@@ -213,12 +213,34 @@ pub(super) fn json_path(server: Server, column: &str, path: &JsonPath<'_>, form:
     };
     let Some(as_type) = path.as_type else {
         return match form {
-            JsonForm::Text | JsonForm::Document => text,
+            JsonForm::Text => text,
+            JsonForm::Document if server == Server::Mysql => format!("CAST({extracted} AS CHAR)"),
+            JsonForm::Document => format!("JSON_COMPACT({extracted})"),
             // A document equals a number by value; text would be cut to the digits at its beginning.
             JsonForm::Native if server == Server::Mysql => extracted,
             JsonForm::Native => format!("IF(JSON_TYPE({extracted}) IN ('INTEGER', 'DOUBLE'), {text}, NULL) + 0"),
         };
     };
+    cast(&text, as_type)
+}
+
+/// A query for all values at a path with wildcards.
+pub(super) fn json_values(server: Server, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
+    let place = literal(&format!("$.{}", path.path));
+    let (kind, value) = match (path.as_type, form, server) {
+        (Some(as_type), ..) => ("LONGTEXT", cast("v.value", as_type)),
+        (None, JsonForm::Native, _) => ("DOUBLE", "v.value".to_owned()),
+        (None, JsonForm::Text, _) => ("LONGTEXT", "v.value".to_owned()),
+        (None, JsonForm::Document, Server::Mysql) => ("JSON", "CAST(v.value AS CHAR)".to_owned()),
+        (None, JsonForm::Document, Server::Mariadb) => ("JSON", "JSON_COMPACT(v.value)".to_owned()),
+    };
+    format!(
+        "SELECT {value} FROM JSON_TABLE(JSON_EXTRACT({column}, {place}), '$[*]' COLUMNS (value {kind} PATH '$')) AS v WHERE \
+         v.value IS NOT NULL"
+    )
+}
+
+fn cast(text: &str, as_type: &str) -> String {
     let (word, rest) = as_type.split_at(as_type.find(['(', ' ']).unwrap_or(as_type.len()));
     let target = match word.to_ascii_lowercase().as_str() {
         "int" | "integer" | "bigint" | "smallint" | "tinyint" | "signed" | "bool" | "boolean" => "SIGNED".to_owned(),
@@ -237,9 +259,28 @@ pub(super) fn indexed_path(path: &JsonPath<'_>) -> String {
     format!("json_value({}, _utf8mb4'$.{}'{returning})", quote(path.attribute), path.path)
 }
 
+/// A document as MySQL itself prints it, so that what it prints can be compared with it: shorter names first.
+fn printed(document: &serde_json::Value) -> String {
+    match document {
+        serde_json::Value::Array(items) => {
+            format!("[{}]", items.iter().map(printed).collect::<Vec<_>>().join(", "))
+        }
+        serde_json::Value::Object(entries) => {
+            let mut entries: Vec<_> = entries.iter().collect();
+            entries.sort_by_key(|(name, _)| (name.len(), name.as_bytes()));
+            let entry = |(name, value): (&String, &serde_json::Value)| {
+                format!("{}: {}", serde_json::Value::from(name.as_str()), printed(value))
+            };
+            format!("{{{}}}", entries.into_iter().map(entry).collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
 /// The form in which a checked value is bound.
-pub(super) fn encode(value: Value, core: &CoreType) -> Result<Value> {
+pub(super) fn encode(server: Server, value: Value, core: &CoreType) -> Result<Value> {
     Ok(match (value, core) {
+        (Value::Json(document), CoreType::Json) if server == Server::Mysql => Value::Text(printed(&document)),
         (Value::Null, _) => Value::Null,
         (value @ Value::Int(_), core) if core.integer_range().is_some() => value,
         (Value::Float(number), CoreType::Float32 | CoreType::Float64) if !number.is_finite() => {

@@ -177,6 +177,16 @@ impl Dialect for Postgres {
         query::insert(heading, columns, rows, conflict)
     }
 
+    fn insert_from(
+        &self,
+        heading: &Heading,
+        columns: &[&str],
+        query: &str,
+        conflict: Conflict,
+    ) -> Result<Option<String>> {
+        query::insert_from(heading, columns, query, conflict).map(Some)
+    }
+
     fn bulk_insert(&self, heading: &Heading, columns: &[&str]) -> Result<Option<String>> {
         query::bulk_insert(heading, columns)
     }

@@ -46,19 +46,30 @@ pub(super) fn insert(heading: &Heading, columns: &[&str], rows: usize, conflict:
         .collect();
     let names = list(hidden.map(|attribute| &*attribute.name).into_iter().chain(columns.iter().copied()));
     sql.push_str(&format!(" ({names}) VALUES {}", rows.join(", ")));
+    sql.push_str(&on_conflict(heading, conflict));
+    Ok(sql)
+}
+
+/// The text of an insert of what a query gives, whose columns are `columns`.
+pub(super) fn insert_from(heading: &Heading, columns: &[&str], query: &str, conflict: Conflict) -> Result<String> {
+    let (table, names) = (target(heading, columns)?, list(columns.iter().copied()));
+    Ok(format!("INSERT INTO {table} ({names}) SELECT {names} FROM ({query}) AS q{}", on_conflict(heading, conflict)))
+}
+
+fn on_conflict(heading: &Heading, conflict: Conflict) -> String {
     let key: Vec<&str> = heading.full_primary_key().map(|attribute| attribute.name.as_str()).collect();
-    let others: Vec<&str> = columns.iter().copied().filter(|column| !key.contains(column)).collect();
+    // What an insert leaves out becomes its default again, as in any new row.
+    let others = heading.attributes.iter().map(|attribute| &*attribute.name).filter(|name| !key.contains(name));
+    let assign = |name: &str| format!("{0} = EXCLUDED.{0}", Postgres.quote(name));
+    let assignments: Vec<String> = others.map(assign).collect();
     let target = list(key.iter().copied());
     match conflict {
-        Conflict::Error => {}
-        Conflict::Replace if !others.is_empty() => {
-            let assign = |name: &&str| format!("{0} = EXCLUDED.{0}", Postgres.quote(name));
-            let assignments: Vec<String> = others.iter().map(assign).collect();
-            sql.push_str(&format!(" ON CONFLICT ({target}) DO UPDATE SET {}", assignments.join(", ")));
+        Conflict::Error => String::new(),
+        Conflict::Replace if !assignments.is_empty() => {
+            format!(" ON CONFLICT ({target}) DO UPDATE SET {}", assignments.join(", "))
         }
-        Conflict::Skip | Conflict::Replace => sql.push_str(&format!(" ON CONFLICT ({target}) DO NOTHING")),
+        Conflict::Skip | Conflict::Replace => format!(" ON CONFLICT ({target}) DO NOTHING"),
     }
-    Ok(sql)
 }
 
 /// The text that opens a `COPY` of rows. A singleton's hidden key has its default.

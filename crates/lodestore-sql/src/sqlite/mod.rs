@@ -195,6 +195,16 @@ impl Dialect for Sqlite {
         }
     }
 
+    fn insert_from(
+        &self,
+        heading: &Heading,
+        columns: &[&str],
+        query: &str,
+        conflict: Conflict,
+    ) -> Result<Option<String>> {
+        query::insert_from(heading, columns, query, conflict).map(Some)
+    }
+
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {
         FullTableName::parse(text).ok()
     }

@@ -5,7 +5,7 @@ use jiff::civil::{DateTime, Time};
 
 use super::json::json;
 use super::{CoreType, quoted_list};
-use crate::{BigInt, Decimal, Error, ErrorKind, NdArray, Result, Value, parse_date, parse_datetime};
+use crate::{BigInt, Decimal, Error, ErrorKind, Kind, NdArray, Result, Value, parse_date, parse_datetime};
 
 impl CoreType {
     /// Brings `value` to the form this type stores. NULL passes: whether it may stand is not the
@@ -199,6 +199,14 @@ impl CoreType {
     }
 
     fn wrong_type(&self, value: &Value) -> Error {
+        if let (Value::Array(array), CoreType::Date | CoreType::DateTime(_)) = (value, self)
+            && array.shape().is_empty()
+            && array.dtype().as_scalar().is_some_and(|scalar| scalar.kind == Kind::DateTime)
+        {
+            let why = "it is finer than a microsecond, or lies outside of the years 1 to 9999";
+            return Error::new(ErrorKind::InvalidValue, format!("a time does not fit `{self}`: {why}"))
+                .with_hint("round it first: `.astype('datetime64[us]')`");
+        }
         Error::new(
             ErrorKind::InvalidType,
             format!("value {value} is of type {}, `{self}` needs {}", value.type_name(), self.accepts()),

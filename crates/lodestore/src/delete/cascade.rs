@@ -4,8 +4,8 @@ use lodestore_db::Connection;
 use lodestore_sql::{Dependency, Dialect, Statement};
 use lodestore_types::{Error, ErrorKind, Result, Value};
 
-use super::Affected;
 use super::plan::{Guard, Node, Plan};
+use super::{Affected, refused};
 use crate::{Instance, Query};
 
 /// The rows that depend on some rows.
@@ -192,7 +192,7 @@ impl<'a> Cascade<'a> {
             };
             let rows = connection
                 .execute(&statement.sql, &statement.parameters)
-                .map_err(|error| error.with("table", &node.name))?;
+                .map_err(|error| refused(error, &node.name))?;
             if at == self.plan.root {
                 deleted = rows;
             }

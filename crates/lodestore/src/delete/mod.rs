@@ -54,7 +54,7 @@ impl Query {
     ///
     /// # Errors
     /// `InvalidRequest` if this is more than a restricted table, or if rows of a part would go without their master's;
-    /// `InvalidCondition` after a mapping of which no name is an attribute; `Integrity` if rows that the foreign keys
+    /// `InvalidCondition` after a mapping of which no name is an attribute; `StillReferenced` if rows that the foreign keys
     /// do not tell of, or that other processes keep inserting, refer to one of these.
     ///
     /// ```
@@ -117,12 +117,15 @@ impl Query {
     /// Deletes these rows by one statement, without regard to others; gives their number.
     ///
     /// # Errors
-    /// As [`Query::delete`]; `Integrity` if other rows refer to one of these.
+    /// As [`Query::delete`]; `StillReferenced` if other rows refer to one of these.
     pub fn delete_quick(&self) -> Result<u64> {
         self.refuse_vacuous()?;
         let delete = || {
+            let table = self.expression().table_of_rows("delete from")?;
             let statement = self.expression().delete(self.instance().dialect())?;
-            self.instance().write(Vec::new(), |connection| connection.execute(&statement.sql, &statement.parameters))
+            self.instance()
+                .write(Vec::new(), |connection| connection.execute(&statement.sql, &statement.parameters))
+                .map_err(|error| refused(error, table))
         };
         delete().map_err(|error| self.still_referred_to(error))
     }
@@ -167,7 +170,7 @@ impl Query {
         let mut attempt = 1;
         loop {
             match run() {
-                Err(error) if error.kind() == ErrorKind::Integrity && attempt < ATTEMPTS => attempt += 1,
+                Err(error) if error.kind() == ErrorKind::StillReferenced && attempt < ATTEMPTS => attempt += 1,
                 outcome => return outcome.map_err(|error| self.still_referred_to(error)),
             }
         }
@@ -200,31 +203,30 @@ impl Query {
         }
     }
 
-    /// The database's refusal, with the tables that refer to the one whose rows could not be deleted.
+    /// Adds to a refusal which tables refer to the one whose rows could not be deleted.
     fn still_referred_to(&self, error: Error) -> Error {
-        if error.kind() != ErrorKind::Integrity {
-            return self.locate(error);
-        }
         let stuck = error.context().find(|(key, _)| *key == "table").map(|(_, table)| table.to_owned());
-        let stuck = stuck.or_else(|| Some(self.expression().base_table()?.to_string()));
-        let children = self.instance().dependencies().map(|graph| {
-            let keys = graph.foreign_keys().iter().filter(|key| Some(key.key.parent.to_string()) == stuck);
-            let mut names: Vec<String> = keys.map(|key| format!("`{}`", key.child)).collect();
-            names.dedup();
-            names
-        });
-        match (stuck, children) {
-            (Some(stuck), Ok(children)) if !children.is_empty() => {
-                Error::new(ErrorKind::Integrity, "other rows still refer to these")
-                    .with("table", stuck)
-                    .with_hint(format!(
-                        "the rows that refer to them are in {}: delete those first; \
-                         `delete` does so, `delete_quick` does not",
-                        children.join(", ")
-                    ))
-                    .with_source(error)
-            }
-            _ => self.locate(error),
+        let (ErrorKind::StillReferenced, Some(stuck)) = (error.kind(), stuck) else { return self.locate(error) };
+        let Ok(graph) = self.instance().dependencies() else { return error };
+        let keys = graph.foreign_keys().iter().filter(|key| key.key.parent.to_string() == stuck);
+        let mut children: Vec<String> = keys.map(|key| format!("`{}`", key.child)).collect();
+        children.dedup();
+        match children.is_empty() {
+            true => error,
+            false => error.with_hint(format!(
+                "the rows that refer to them are in {}: delete those first; `delete` does so, `delete_quick` does not",
+                children.join(", ")
+            )),
         }
+    }
+}
+
+/// A refusal of the database to delete rows of `table`. What it says of tables may be about the others.
+fn refused(error: Error, table: &FullTableName) -> Error {
+    match error.kind() {
+        ErrorKind::Integrity => Error::new(ErrorKind::StillReferenced, "other rows still refer to these")
+            .with("table", table)
+            .with_source(error),
+        _ => error.with("table", table),
     }
 }

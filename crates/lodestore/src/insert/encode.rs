@@ -1,10 +1,13 @@
 //! Values through their codecs, objects to their stores.
 
 use lodestore_codec::{Context, Encoded};
+use lodestore_db::{Column, ColumnData};
 use lodestore_types::{Error, ErrorKind, Result, Value};
 use rayon::prelude::*;
 
-use super::plan::{Cell, Plan};
+use super::check::{Cells, Checked};
+use super::copy::copied;
+use super::plan::Plan;
 use crate::Table;
 use crate::current::work_for;
 use crate::filepath::look_up;
@@ -14,43 +17,58 @@ use crate::transaction::Fresh;
 /// So many bytes of values are encoded and written together; a greater one goes alone.
 const BATCH_BYTES: usize = 128 << 20;
 
-/// Encodes and writes what codecs have to do with, batch by batch, and gives rows of plain values;
-/// `None` is a column left to the database.
+/// Encodes and writes what codecs have to do with, batch by batch; then all cells are plain. `fresh` gathers the objects
+/// under paths of their own, each with its row, also when it fails midway. `progress` is told how many rows are done.
 pub(super) fn encode_all(
     table: &Table,
     plan: &Plan<'_>,
-    rows: Vec<Vec<Cell>>,
-    fresh: &mut Vec<Fresh>,
-) -> Result<Vec<Vec<Option<Value>>>> {
-    let mut done: Vec<Vec<Option<Value>>> = Vec::with_capacity(rows.len());
-    let mut jobs: Vec<Job> = Vec::new();
-    let mut waiting = 0;
-    for (number, row) in rows.into_iter().enumerate() {
-        let key = if plan.has_codecs() { key_of(plan, &row) } else { Vec::new() };
-        let mut cells = Vec::with_capacity(row.len());
-        for (column, cell) in row.into_iter().enumerate() {
-            cells.push(match cell {
-                Cell::Unset => None,
-                Cell::Plain(value) => Some(value),
-                Cell::Encode(value) => {
-                    waiting += weight(&value);
-                    jobs.push(Job { row: number, column, key: key.clone(), value });
-                    None
-                }
-            });
-        }
-        done.push(cells);
-        if waiting >= BATCH_BYTES {
-            settle(table, plan, std::mem::take(&mut jobs), &mut done, fresh)?;
-            waiting = 0;
+    checked: &mut Checked,
+    fresh: &mut Vec<(usize, Fresh)>,
+    progress: &mut dyn FnMut(usize),
+) -> Result<()> {
+    let mut values: Vec<(usize, Vec<Value>)> = Vec::new();
+    for (column, cells) in checked.cells.iter_mut().enumerate() {
+        if let Cells::Encode(given) = cells {
+            values.push((column, std::mem::take(given)));
         }
     }
-    settle(table, plan, jobs, &mut done, fresh)?;
-    Ok(done)
+    if values.is_empty() {
+        return Ok(());
+    }
+    let key = plan.key();
+    let mut jobs: Vec<Job> = Vec::new();
+    let mut done: Vec<Vec<Value>> = values.iter().map(|(_, values)| vec![Value::Null; values.len()]).collect();
+    let mut waiting = 0;
+    for row in 0..checked.rows {
+        let key: Vec<(String, Value)> = key
+            .iter()
+            .filter_map(|column| Some((plan.attributes[*column].name.clone(), checked.plain(*column, row)?)))
+            .collect();
+        for (place, (column, values)) in values.iter_mut().enumerate() {
+            let value = std::mem::take(&mut values[row]);
+            if !value.is_null() {
+                waiting += value.weight();
+                jobs.push(Job { row, number: checked.numbers[row], place, column: *column, key: key.clone(), value });
+            }
+        }
+        if waiting >= BATCH_BYTES || row + 1 == checked.rows {
+            settle(table, plan, std::mem::take(&mut jobs), &mut done, fresh)?;
+            waiting = 0;
+            progress(row + 1);
+        }
+    }
+    for ((column, _), values) in values.into_iter().zip(done) {
+        let column_of_values = Column { data: ColumnData::Values(values), nulls: None };
+        checked.cells[column] = Cells::Plain { column: column_of_values, unset: None };
+    }
+    Ok(())
 }
 
 struct Job {
     row: usize,
+    /// The number of the row in the whole insert.
+    number: usize,
+    place: usize,
     column: usize,
     key: Vec<(String, Value)>,
     value: Value,
@@ -61,32 +79,34 @@ fn settle(
     table: &Table,
     plan: &Plan<'_>,
     jobs: Vec<Job>,
-    done: &mut [Vec<Option<Value>>],
-    fresh: &mut Vec<Fresh>,
+    done: &mut [Vec<Value>],
+    fresh: &mut Vec<(usize, Fresh)>,
 ) -> Result<()> {
-    let places: Vec<(usize, usize)> = jobs.iter().map(|job| (job.row, job.column)).collect();
+    let places: Vec<(usize, usize)> = jobs.iter().map(|job| (job.row, job.place)).collect();
     let encoded: Vec<(Result<Outcome>, Vec<Fresh>)> =
         jobs.into_par_iter().map(|job| work_for(table.instance(), || encode(table, plan, job))).collect();
     // What codecs wrote by themselves counts even if another failed.
     let (encoded, written): (Vec<_>, Vec<_>) = encoded.into_iter().unzip();
-    fresh.extend(written.into_iter().flatten());
+    for ((row, _), written) in places.iter().zip(written) {
+        fresh.extend(written.into_iter().map(|written| (*row, written)));
+    }
     let encoded = encoded.into_iter().collect::<Result<Vec<_>>>()?;
     let mut uploads = Vec::new();
     let mut awaiting = Vec::new();
-    for ((row, column), outcome) in places.into_iter().zip(encoded) {
+    for ((row, place), outcome) in places.into_iter().zip(encoded) {
         match outcome {
-            Outcome::Column(value) => done[row][column] = Some(value),
+            Outcome::Column(value) => done[place][row] = value,
             Outcome::Object(upload) => {
-                uploads.push(*upload);
-                awaiting.push((row, column));
+                uploads.push((row, *upload));
+                awaiting.push((row, place));
             }
         }
     }
     if uploads.is_empty() {
         return Ok(());
     }
-    for ((row, column), value) in awaiting.into_iter().zip(write_all(uploads, fresh)?) {
-        done[row][column] = Some(value);
+    for ((row, place), value) in awaiting.into_iter().zip(write_all(uploads, fresh)?) {
+        done[place][row] = value;
     }
     Ok(())
 }
@@ -107,10 +127,23 @@ fn encode(table: &Table, plan: &Plan<'_>, job: Job) -> Result<Outcome> {
         key: job.key,
         store: target.map(|target| target.spec.name.clone()),
     };
-    let encoded = chain.encode(job.value, &context).and_then(|encoded| match (encoded, target) {
+    let (told, encoded) = match &job.value {
+        Value::Reference(reference) => {
+            let told = reference.metadata.get("checksum").and_then(|checksum| checksum.as_str()).map(str::to_owned);
+            (told, copied(table.instance(), reference))
+        }
+        _ => (None, chain.encode(job.value, &context)),
+    };
+    let encoded = encoded.and_then(|encoded| match (encoded, target) {
         (Encoded::Value(value), _) => chain.core_type().check(value).map(Outcome::Column),
         (Encoded::Object(object), Some(target)) => {
-            place(target, table.name(), &context, chain, object).map(|upload| Outcome::Object(Box::new(upload)))
+            let upload = place(target, table.name(), &context, chain, object)?;
+            match (&told, upload.checksum()) {
+                (Some(told), Some(found)) if told != found => {
+                    Err(Error::new(ErrorKind::Corrupt, "the object to copy is not what its row says: it was damaged"))
+                }
+                _ => Ok(Outcome::Object(Box::new(upload))),
+            }
         }
         (Encoded::Folder(folder), Some(target)) => {
             place_folder(target, table.name(), &context, chain, folder).map(|upload| Outcome::Object(Box::new(upload)))
@@ -123,33 +156,5 @@ fn encode(table: &Table, plan: &Plan<'_>, job: Job) -> Result<Outcome> {
             Err(Error::new(ErrorKind::User, "the codec makes an object, and the attribute names no store"))
         }
     });
-    encoded.map_err(|error| error.with("attribute", &attribute.name))
-}
-
-fn key_of(plan: &Plan<'_>, row: &[Cell]) -> Vec<(String, Value)> {
-    plan.attributes
-        .iter()
-        .zip(row)
-        .filter(|(attribute, _)| attribute.in_key)
-        .filter_map(|(attribute, cell)| match cell {
-            Cell::Plain(value) => Some((attribute.name.clone(), value.clone())),
-            _ => None,
-        })
-        .collect()
-}
-
-/// About how many bytes a value takes, for the size of a batch.
-fn weight(value: &Value) -> usize {
-    const SMALL: usize = 256;
-    match value {
-        Value::Array(array) => array.nbytes() + SMALL,
-        Value::Bytes(bytes) => bytes.len() + SMALL,
-        Value::Text(text) => text.len() + SMALL,
-        Value::List(items) | Value::Tuple(items) | Value::Set(items) => items.iter().map(weight).sum::<usize>() + SMALL,
-        Value::Dict(items) => items.iter().map(|(key, item)| weight(key) + weight(item)).sum::<usize>() + SMALL,
-        Value::Objects(array) => array.items.iter().map(weight).sum::<usize>() + SMALL,
-        Value::Records(array) => array.fields.iter().map(|(_, field)| weight(field)).sum::<usize>() + SMALL,
-        Value::Struct(array) => array.items.iter().flatten().map(weight).sum::<usize>() + SMALL,
-        _ => SMALL,
-    }
+    encoded.map_err(|error| error.with("attribute", &attribute.name).with("row", job.number))
 }

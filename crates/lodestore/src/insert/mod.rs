@@ -1,21 +1,40 @@
 //! Insert: check every value, encode, write objects, then rows.
 //!
-//! [`plan`] checks rows against the table, [`encode`] takes values through their codecs and objects to
-//! their stores, [`statement`] brings the rows into the database and explains its refusals.
+//! Rows come as [`Batch`]es of columns. [`plan`] says what they fill, [`check`] whether they fit, [`encode`] takes values
+//! through their codecs and objects to their stores, [`statement`] brings the rows into the database and explains its
+//! refusals. [`select`] lets the database copy rows by itself.
 
+#[cfg(feature = "arrow")]
+mod arrow;
+mod batch;
+mod check;
+mod copy;
+mod csv;
 mod encode;
 mod one;
 mod plan;
+mod select;
+mod skip;
 mod statement;
+mod validate;
 
+pub use batch::Batch;
+pub(crate) use csv::CsvFile;
 pub(crate) use one::ready_row;
+pub(crate) use select::insert_query;
+pub(crate) use validate::validate;
+pub use validate::{Invalid, Validation};
 
-use lodestore_types::{Error, Result};
+use std::collections::HashSet;
 
-use crate::transaction::remove_fresh;
-use crate::{Row, Table};
+use lodestore_types::{Error, ErrorKind, Result};
+
+use crate::Table;
+use crate::transaction::{Fresh, remove_fresh};
+use check::{Checked, Refuse};
 use encode::encode_all;
-use plan::{Names, Plan};
+use plan::Plan;
+use skip::leave_out_known;
 use statement::Inserts;
 
 /// How rows are inserted.
@@ -25,6 +44,9 @@ pub struct InsertOptions {
     pub duplicates: Duplicates,
     /// Values under names that are no attributes are left out instead of refused.
     pub ignore_extra_fields: bool,
+    /// So many rows at a time are inserted whole, each such chunk for itself: what went in before a failure stays. Without
+    /// it all rows go in, or none.
+    pub chunk_size: Option<usize>,
 }
 
 /// What becomes of a row whose key is there already.
@@ -39,37 +61,146 @@ pub enum Duplicates {
     Replace,
 }
 
-pub(crate) fn insert(table: &Table, rows: Vec<Row>, options: InsertOptions) -> Result<u64> {
-    if rows.is_empty() {
-        return Ok(0);
+/// Told of how many rows are done, now and then.
+pub type Progress<'a> = dyn FnMut(u64) + 'a;
+
+/// Inserts the rows of all batches; gives how many went in.
+///
+/// A single batch is checked whole before anything is written, and its objects are written before the transaction begins.
+/// Of several batches each is worked on for itself, so that memory holds one of them; all are one transaction, which locks
+/// the database from the first batch on, unless there is a chunk size.
+pub(crate) fn insert(
+    table: &Table,
+    batches: impl IntoIterator<Item = Result<Batch>>,
+    options: InsertOptions,
+    progress: &mut Progress<'_>,
+) -> Result<u64> {
+    if options.chunk_size == Some(0) {
+        return Err(Error::new(ErrorKind::InvalidRequest, "`chunk_size` is 0: no rows would ever go in")
+            .with_hint("give a positive number, or leave it out to insert all rows or none"));
     }
     let heading = table.heading().clone();
-    let mut plan = Plan::new(table, &heading)?;
-    plan.open_targets(table, &rows)?;
-    let alone = rows.len() == 1;
-    let mut checked = Vec::with_capacity(rows.len());
-    let mut known: Option<Names> = None;
-    for (number, row) in rows.into_iter().enumerate() {
-        let locate = |error: Error| if alone { error } else { error.with("row", number) };
-        // Rows of one batch mostly share their names, or at least repeat them.
-        let names = match known.take() {
-            Some(names) if *names.names == *row.names() => names,
-            _ => plan.find(&heading, row.shared_names(), options.ignore_extra_fields).map_err(locate)?,
-        };
-        checked.push(plan.check(row.into_values(), &names.columns).map_err(locate)?);
-        known = Some(names);
+    let mut work = Work { table, plan: Plan::new(table, &heading)?, options, first: 0, alone: false, collects: false };
+    let mut batches = batches.into_iter();
+    let Some(first) = batches.next().transpose()? else { return Ok(0) };
+    if options.chunk_size.is_some() {
+        return work.by_chunks(std::iter::once(Ok(first)).chain(batches), progress);
     }
-    let mut fresh = Vec::new();
-    let encoded =
-        encode_all(table, &plan, checked, &mut fresh).and_then(|rows| Inserts::new(table, &plan, rows, options));
-    match encoded {
-        Ok(statements) => table
-            .instance()
-            .write(fresh, |connection| statements.run(connection))
-            .map_err(|error| statements.explain(table, error)),
-        Err(error) => {
-            remove_fresh(&fresh);
-            Err(error)
+    let Some(second) = batches.next() else {
+        work.alone = first.len() == 1;
+        return work.insert(first, progress);
+    };
+    table.instance().atomically(|| {
+        let mut count = work.insert(first, progress)?;
+        for batch in std::iter::once(second).chain(batches) {
+            count += work.insert(batch?, progress)?;
         }
+        Ok(count)
+    })
+}
+
+/// An insert under way.
+struct Work<'a> {
+    table: &'a Table,
+    plan: Plan<'a>,
+    options: InsertOptions,
+    /// How many rows came before.
+    first: usize,
+    /// True if there is only one row, whose number nobody need be told.
+    alone: bool,
+    /// True if nothing is inserted: all that is wrong is gathered.
+    collects: bool,
+}
+
+impl Work<'_> {
+    /// Inserts batches as chunks of as many rows as the options say.
+    fn by_chunks(&mut self, batches: impl Iterator<Item = Result<Batch>>, progress: &mut Progress<'_>) -> Result<u64> {
+        let size = self.options.chunk_size.unwrap_or(usize::MAX);
+        let mut count = 0;
+        for batch in batches {
+            let batch = batch?;
+            if batch.len() <= size {
+                count += self.insert(batch, progress)?;
+                continue;
+            }
+            for start in (0..batch.len()).step_by(size) {
+                count += self.insert(batch.slice(start..batch.len().min(start + size)), progress)?;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Inserts the rows of a batch: all of them or none.
+    fn insert(&mut self, batch: Batch, progress: &mut Progress<'_>) -> Result<u64> {
+        if batch.is_empty() && batch.names.is_empty() {
+            return Ok(0);
+        }
+        let before = self.first as u64;
+        let (alone, first) = (self.alone, self.first);
+        let numbers = batch.numbers.clone();
+        let number = |row: usize| numbers.as_ref().map_or(first + row, |numbers| numbers[row]);
+        let mut checked =
+            self.check(batch, &mut |row, error| Err(if alone { error } else { error.with("row", number(row)) }))?;
+        let stores = self.plan.targets.iter().any(Option::is_some);
+        if stores && self.options.duplicates == Duplicates::Skip {
+            leave_out_known(self.table, &self.plan, &mut checked)?;
+        }
+        if checked.rows == 0 {
+            return Ok(0);
+        }
+        let mut fresh = Vec::new();
+        let mut report = |rows: usize| progress(before + rows as u64);
+        let ready = encode_all(self.table, &self.plan, &mut checked, &mut fresh, &mut report)
+            .and_then(|()| Inserts::new(self.table, &self.plan, checked, self.options.duplicates));
+        match ready {
+            // Where objects were written, that was the progress to tell.
+            Ok(inserts) => self.write(&inserts, fresh, &mut |rows| {
+                if !stores {
+                    report(rows)
+                }
+            }),
+            Err(error) => {
+                remove_fresh(fresh.iter().map(|(_, fresh)| fresh));
+                Err(error)
+            }
+        }
+    }
+
+    /// Checks a batch, and counts its rows.
+    fn check(&mut self, batch: Batch, refuse: &mut Refuse<'_>) -> Result<Checked> {
+        let mut places = Vec::with_capacity(batch.names.len());
+        for (index, place) in self.plan.find(&batch, self.options.ignore_extra_fields).into_iter().enumerate() {
+            places.push(match (place, &batch.met) {
+                (Ok(place), _) => place,
+                (Err(error), Some(met)) => {
+                    refuse(met[index], error)?;
+                    None
+                }
+                (Err(error), None) if !self.collects => return Err(error),
+                (Err(error), None) => {
+                    refuse(0, error)?;
+                    None
+                }
+            });
+        }
+        self.plan.open_targets(self.table, &batch, &places)?;
+        let first = self.first;
+        self.first += batch.len();
+        self.plan.check(batch, first, &places, refuse)
+    }
+
+    fn write(&self, inserts: &Inserts<'_>, fresh: Vec<(usize, Fresh)>, report: &mut dyn FnMut(usize)) -> Result<u64> {
+        let skips = self.options.duplicates == Duplicates::Skip;
+        let watched: HashSet<usize> = fresh.iter().filter(|_| skips).map(|(row, _)| *row).collect();
+        let mut skipped = Vec::new();
+        let written = fresh.iter().map(|(_, fresh)| fresh.clone()).collect();
+        let count = self
+            .table
+            .instance()
+            .write(written, |connection| inserts.run(connection, &watched, &mut skipped, report))
+            .map_err(|error| inserts.explain(error))?;
+        // Another program inserted these rows while their objects were written here.
+        remove_fresh(fresh.iter().filter(|(row, _)| skipped.contains(row)).map(|(_, fresh)| fresh));
+        Ok(count)
     }
 }

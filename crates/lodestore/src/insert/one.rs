@@ -3,6 +3,7 @@
 use lodestore_sql::Heading;
 use lodestore_types::{Result, Value};
 
+use super::batch::Batch;
 use super::encode::encode_all;
 use super::plan::Plan;
 use crate::transaction::{Fresh, remove_fresh};
@@ -16,15 +17,17 @@ use crate::{Row, Table};
 /// As [`Table::insert`]; then nothing is left behind.
 pub(crate) fn ready_row(table: &Table, heading: &Heading, row: Row) -> Result<(Vec<Option<Value>>, Vec<Fresh>)> {
     let mut plan = Plan::new(table, heading)?;
-    plan.open_targets(table, std::slice::from_ref(&row))?;
-    let names = plan.find(heading, row.shared_names(), false)?;
-    let cells = plan.check(row.into_values(), &names.columns)?;
-    let mut fresh = Vec::new();
-    match encode_all(table, &plan, vec![cells], &mut fresh) {
-        Ok(rows) => Ok((rows.into_iter().flatten().collect(), fresh)),
-        Err(error) => {
-            remove_fresh(&fresh);
-            Err(error)
-        }
+    let batch = Batch::from_rows([row]);
+    let places: Vec<Option<usize>> = plan.find(&batch, false).into_iter().collect::<Result<_>>()?;
+    plan.open_targets(table, &batch, &places)?;
+    let mut checked = plan.check(batch, 0, &places, &mut |_, error| Err(error))?;
+    let mut written = Vec::new();
+    let outcome = encode_all(table, &plan, &mut checked, &mut written, &mut |_| {});
+    let fresh: Vec<Fresh> = written.into_iter().map(|(_, fresh)| fresh).collect();
+    if let Err(error) = outcome {
+        remove_fresh(&fresh);
+        return Err(error);
     }
+    let values = (0..plan.attributes.len()).map(|column| checked.plain(column, 0)).collect();
+    Ok((values, fresh))
 }

@@ -1,0 +1,137 @@
+"""Transactions: all becomes visible at once, or nothing of it, objects among it."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+import lodestore as dj
+from lodestore.errors import DuplicateError, IntegrityError
+
+
+@pytest.fixture
+def trace(schema):
+    @schema
+    class Trace(dj.Manual):
+        definition = """
+        id : int32
+        ---
+        samples = null : <npy@>
+        """
+
+    return Trace
+
+
+def row(number):
+    return {"id": number, "samples": np.arange(number)}
+
+
+@pytest.mark.databases("sqlite")
+def test_what_is_done_together_is_seen_together(trace, objects, tmp_path):
+    conn = trace.connection
+    other = dj.Instance(path=tmp_path / "project").FreeTable("lab.trace")
+    with conn.transaction:
+        assert conn.in_transaction
+        trace.insert1(row(1))
+        trace.insert([row(2)])
+        assert len(trace) == 2
+        import threading
+
+        seen = []
+        thread = threading.Thread(target=lambda: seen.append(len(other)))
+        thread.start()
+        thread.join()
+        assert seen == [0]
+    assert not conn.in_transaction and len(trace) == 2 and len(objects()) == 2
+    other.connection.close()
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_failure_takes_rows_and_objects_back(trace, objects, failure):
+    trace.insert1(row(1))
+    with pytest.raises(failure), trace.connection.transaction:
+        trace.insert([row(2), row(3)])
+        (trace & "id = 1").delete()
+        raise failure("stop")
+    assert trace.to_arrays("id").tolist() == [1] and len(objects()) == 1
+    assert not trace.connection.in_transaction
+
+
+def test_the_three_steps_by_hand(trace, objects):
+    conn = trace.connection
+    conn.start_transaction()
+    trace.insert1(row(1))
+    conn.cancel_transaction()
+    assert len(trace) == 0 and objects() == [] and not conn.in_transaction
+    conn.start_transaction()
+    trace.insert1(row(1))
+    conn.commit_transaction()
+    assert len(trace) == 1
+    # Without a transaction nothing happens.
+    conn.commit_transaction()
+    conn.cancel_transaction()
+    assert len(trace) == 1
+
+
+def test_an_inner_transaction_is_refused_and_leaves_the_outer_alone(trace):
+    conn = trace.connection
+    with conn.transaction:
+        trace.insert1(row(1))
+        with pytest.raises(dj.DataJointError, match="do not nest"), conn.transaction:
+            pass
+        with pytest.raises(dj.DataJointError):
+            conn.start_transaction()
+        assert conn.in_transaction
+        trace.insert1(row(2))
+    assert len(trace) == 2
+
+
+def test_a_refused_insert_leaves_the_transaction_usable(trace, objects):
+    with trace.connection.transaction:
+        trace.insert1(row(1))
+        with pytest.raises(DuplicateError):
+            trace.insert([row(2), row(1)])
+        with pytest.raises(DuplicateError):
+            trace.insert(row(number % 20_000) for number in range(20_001))
+        assert len(trace) == 1 and len(objects()) == 1
+        trace.insert1(row(3))
+    assert trace.to_arrays("id").tolist() == [1, 3] and len(objects()) == 2
+
+
+def test_closing_in_the_middle_takes_all_back(trace, objects):
+    conn = trace.connection
+    conn.start_transaction()
+    trace.insert1(row(1))
+    conn.close()
+    assert not conn.in_transaction and len(trace) == 0 and objects() == []
+    with pytest.raises(dj.DataJointError), conn.transaction:
+        trace.insert1(row(1))
+        conn.close()
+        raise dj.DataJointError("as the connection broke")
+    assert len(trace) == 0 and objects() == []
+
+
+@pytest.mark.databases("sqlite")
+def test_a_commit_that_fails_leaves_nothing_open(schema, tmp_path):
+    """A deferred foreign key is refused when all is to become visible."""
+
+    @schema
+    class Plain(dj.Manual):
+        definition = "id : int32"
+
+    file = sqlite3.connect(tmp_path / "project" / "lodestore.db")
+    file.execute(
+        'CREATE TABLE "lab.late" (id INTEGER PRIMARY KEY REFERENCES "lab.plain" (id) DEFERRABLE INITIALLY DEFERRED)'
+    )
+    file.execute(
+        'CREATE TRIGGER late AFTER INSERT ON "lab.plain" BEGIN INSERT INTO "lab.late" VALUES (new.id + 1); END'
+    )
+    file.commit()
+    with pytest.raises(IntegrityError), Plain.connection.transaction:
+        Plain.insert1((1,))
+    assert not Plain.connection.in_transaction and len(Plain) == 0
+    with pytest.raises(IntegrityError):
+        Plain.insert([(1,)])
+    assert len(Plain) == 0
+    Plain.insert([(2,), (1,)][:0])
+    file.close()
