@@ -58,13 +58,9 @@ PEER_CANNOT = {
     ("postgresql", "uuid"): ("insert and read", "it takes uuids for bytes"),
     ("postgresql", "enum('a','b,c')"): ("declare", "it splits members at every comma"),
     ("postgresql", "<attach>"): ("read", "it does not know bytes that the driver gives"),
+    ("postgresql", "bytes"): ("read", "it gives the driver's view of them, not bytes"),
     # MariaDB tells json as longtext, so that the peer does not write what its codecs give as text.
     **{("mariadb", f"<{codec}@main>"): ("insert", "it binds a dict") for codec in ("blob", "attach")},
-    ("postgresql", "bytes"): ("read", "it gives the driver's view of them, not bytes"),
-    **{
-        ("postgresql", kind): ("insert", "it looks for a store without a name instead of the default one")
-        for kind in ("<blob@>", "<npy@>", "<hash@>", "<attach@>", "<filepath@>")
-    },
 }
 
 
