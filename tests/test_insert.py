@@ -81,7 +81,7 @@ def test_infinities_are_numbers(everything):
 @pytest.mark.databases("mariadb", "mysql")
 def test_infinities_are_refused_where_there_are_none(everything):
     for name in ("f32", "f64"):
-        with pytest.raises(InvalidValueError, match="cannot store inf"):
+        with pytest.raises(InvalidValueError, match="inf"):
             everything.insert([{"id": 1}, {"id": 2, name: float("inf")}])
     assert len(everything) == 0
 

@@ -51,7 +51,7 @@ def test_a_failure_takes_rows_and_objects_back(trace, objects, failure):
     trace.insert1(row(1))
     with pytest.raises(failure), trace.connection.transaction:
         trace.insert([row(2), row(3)])
-        (trace & "id = 1").delete()
+        (trace & "id = 1").delete(prompt=False)
         raise failure("stop")
     assert trace.to_arrays("id").tolist() == [1] and len(objects()) == 1
     assert not trace.connection.in_transaction

@@ -31,8 +31,8 @@ pub(super) fn insert(
     let mut sql = format!("INSERT INTO {} ({}) VALUES {}", name(table), names.join(", "), vec![&*row; rows].join(", "));
     let assignments = match conflict {
         Conflict::Error => return Ok(sql),
-        Conflict::Skip => on_conflict(server, heading, false),
-        Conflict::Replace => on_conflict(server, heading, true),
+        Conflict::Skip => on_conflict(server, heading, columns, false),
+        Conflict::Replace => on_conflict(server, heading, columns, true),
     };
     // MariaDB knows no name for the new row, MySQL is about to forget the function.
     let alias = if server == Server::Mysql { " AS `$new`" } else { "" };
@@ -46,7 +46,7 @@ pub(super) fn insert(
 /// The servers take a conflict in *any* unique index for one to be resolved, so a row that agrees with another one in
 /// something else than the key would be lost, or would overwrite the other. Where there are such indexes, the first
 /// column of the key becomes NULL in that case, which the table refuses.
-fn on_conflict(server: Server, heading: &Heading, replace: bool) -> Vec<String> {
+fn on_conflict(server: Server, heading: &Heading, columns: &[&str], replace: bool) -> Vec<String> {
     let old = |name: &str| match &heading.table {
         Some(table) => format!("{}.{}", super::table::name(table), quote(name)),
         None => quote(name),
@@ -66,7 +66,10 @@ fn on_conflict(server: Server, heading: &Heading, replace: bool) -> Vec<String> 
         });
     }
     let others = heading.attributes.iter().filter(|attribute| replace && !attribute.in_key);
-    assignments.extend(others.map(|other| format!("{} = {}", quote(&other.name), new(&other.name))));
+    assignments.extend(others.map(|other| match columns.contains(&other.name.as_str()) {
+        true => format!("{} = {}", quote(&other.name), new(&other.name)),
+        false => format!("{} = DEFAULT", quote(&other.name)),
+    }));
     assignments
 }
 
