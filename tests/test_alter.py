@@ -170,6 +170,7 @@ def test_an_attribute_is_renamed_with_its_values(Session, rows):
     assert "nothing to alter" in Session.alter(prompt=False)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 @pytest.mark.parametrize(
     ("old", "new", "error", "mention"),
     [

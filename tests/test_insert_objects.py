@@ -85,7 +85,7 @@ def test_nothing_is_left_of_rows_that_are_refused(scan, objects, tmp_path):
     folder.mkdir()
     (folder / "0.0").write_text("abc")
     rows = [{"id": number, "trace": np.zeros(3), "file": str(folder)} for number in range(7)]
-    with pytest.raises(DuplicateError, match="row `5`|key `id=5`"):
+    with pytest.raises(DuplicateError, match=r"row `5`|key `id=5`"):
         scan.insert(rows)
     assert len(scan) == 1 and objects() == []
     with pytest.raises(DuplicateError):

@@ -165,7 +165,9 @@ def test_ctrl_c_stops_a_long_fetch(tmp_path, form):
     print("reading", flush=True)
     try:
         {LONG[form]}
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, pyarrow.ArrowException, OSError) as error:
+        # pyarrow tells no more of our error than its text.
+        assert isinstance(error, KeyboardInterrupt) or "interrupted" in str(error), error
         # Whatever comes next works as ever.
         assert len(Number) == 3000 and Number.insert1((-1,)) is None and len(Number.to_dicts()) == 3001
         print("stopped", flush=True)

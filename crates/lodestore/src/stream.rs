@@ -134,13 +134,13 @@ impl Stream {
         let received = match &mut self.source {
             Source::Finished => None,
             Source::Read(batches) => batches.pop().map(Ok),
+            // Whoever takes one batch after the other (Arrow's readers do) may never look for signals itself.
+            Source::Thread { .. } if interrupted() => Some(Err(stopped())),
             Source::Thread { batches, .. } => loop {
                 match batches.recv_timeout(PATIENCE) {
                     Ok(batch) => break Some(batch),
                     Err(RecvTimeoutError::Disconnected) => break None,
-                    Err(RecvTimeoutError::Timeout) if interrupted() => {
-                        break Some(Err(Error::new(ErrorKind::Interrupted, "the statement was interrupted")));
-                    }
+                    Err(RecvTimeoutError::Timeout) if interrupted() => break Some(Err(stopped())),
                     Err(RecvTimeoutError::Timeout) => {}
                 }
             },
@@ -160,6 +160,10 @@ impl Stream {
             let _ = thread.map(JoinHandle::join);
         }
     }
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Interrupted, "the statement was interrupted")
 }
 
 impl Iterator for Stream {

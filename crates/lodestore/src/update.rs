@@ -169,7 +169,11 @@ fn not_there(key: &Row) -> Error {
 impl Table {
     /// The refusal of a row whose parent is not there, with the tables that it refers to.
     pub(crate) fn missing_parent(&self, error: Error) -> Error {
-        let missing = Error::new(ErrorKind::MissingParent, error.message()).with_source(error);
+        let mut missing = Error::new(ErrorKind::MissingParent, error.message());
+        for (name, value) in error.context() {
+            missing = missing.with(name, value);
+        }
+        let missing = missing.with_source(error);
         let Ok(parents) = self.parents() else { return missing };
         let mut names: Vec<String> = parents.iter().map(|link| format!("`{}`", link.dependency.key.parent)).collect();
         names.dedup();
