@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use lodestore_types::{Error, ErrorKind, Result, Value};
+use lodestore_types::{Result, Value};
 
 use crate::{Bulk, Column, ColumnSpec, Refused};
 
@@ -63,15 +63,6 @@ pub trait Connection: fmt::Debug {
         batch_rows: usize,
         visit: &mut ColumnVisitor<'_>,
     ) -> Result<()>;
-
-    /// Sends many rows by the statement that [`Dialect::bulk_insert`](lodestore_sql::Dialect::bulk_insert) wrote; tells
-    /// how many went in. All of them go in, or none.
-    ///
-    /// # Errors
-    /// As [`Connection::execute`]; `Unsupported` if this database has no such statement.
-    fn insert_rows(&mut self, sql: &str, _rows: &mut dyn Iterator<Item = &[Value]>) -> Result<u64> {
-        Err(Error::new(ErrorKind::Unsupported, "this database has no statement for many rows").with("sql", sql))
-    }
 
     /// Begins a transaction that may write.
     ///

@@ -290,15 +290,6 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
-    /// The text by which [many rows](Conflict::Error) are sent at once, if there is a faster way than `INSERT`: for
-    /// `Connection::insert_rows` of `lodestore-db`.
-    ///
-    /// # Errors
-    /// As [`Dialect::insert`].
-    fn bulk_insert(&self, _heading: &Heading, _columns: &[&str]) -> Result<Option<String>> {
-        Ok(None)
-    }
-
     /// The text of an update of one row: its parameters are the values of `columns`, then those of the visible primary
     /// key in the order of the heading; `defaults` get what an insert that leaves them out gives.
     ///

@@ -16,7 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::column::push;
 use super::config::{session, wire_config};
-use super::copy::{write_cells, write_row};
+use super::copy::write_cells;
 use super::error::{is_lost, refused, translate};
 use super::runtime::{driver, send, wait};
 use super::tls::connector;
@@ -398,12 +398,6 @@ impl Connection for PostgresConnection {
             visit(batch)?.is_break();
         }
         Ok(())
-    }
-
-    fn insert_rows(&mut self, sql: &str, rows: &mut dyn Iterator<Item = &[Value]>) -> Result<u64> {
-        self.be_ready()?;
-        let next = &mut |out: &mut BytesMut| rows.next().map(|row| write_row(row, out));
-        self.copy(sql, next).map_err(|failure| self.fail(failure))
     }
 
     fn begin(&mut self) -> Result<()> {

@@ -187,10 +187,6 @@ impl Dialect for Postgres {
         query::insert_from(heading, columns, query, conflict).map(Some)
     }
 
-    fn bulk_insert(&self, heading: &Heading, columns: &[&str]) -> Result<Option<String>> {
-        query::bulk_insert(heading, columns)
-    }
-
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {
         FullTableName::parse(text).ok()
     }

@@ -72,13 +72,6 @@ fn on_conflict(heading: &Heading, conflict: Conflict) -> String {
     }
 }
 
-/// The text that opens a `COPY` of rows. A singleton's hidden key has its default.
-pub(super) fn bulk_insert(heading: &Heading, columns: &[&str]) -> Result<Option<String>> {
-    let table = target(heading, columns)?;
-    let names = list(columns.iter().copied());
-    Ok((!columns.is_empty()).then(|| format!("COPY {table} ({names}) FROM STDIN")))
-}
-
 /// Beyond so many values a list of rows is sent as one array for each column.
 const MANY: usize = 1000;
 

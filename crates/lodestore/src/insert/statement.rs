@@ -5,15 +5,13 @@ use std::ops::Range;
 
 use lodestore_db::{Bulk, Column, ColumnData, ColumnKind, Connection, Refused};
 use lodestore_sql::Conflict;
-use lodestore_types::{CoreType, Error, ErrorKind, Result, Value};
+use lodestore_types::{CoreType, Error, ErrorKind, Result};
 
 use super::Duplicates;
 use super::check::{Cells, Checked};
 use super::plan::Plan;
 use crate::{Row, Table};
 
-/// From so many rows on they are sent by the database's own way for many rows, if it has one.
-const MANY: usize = 50;
 /// So many rows go in before progress is told.
 const ROWS_BETWEEN_REPORTS: usize = 50_000;
 /// To say which row was refused, no more keys than this are looked up.
@@ -130,14 +128,6 @@ impl<'a> Inserts<'a> {
             max_parameters: dialect.max_parameters(),
             stored: &|column, value| dialect.encode(value, &group.cores[column]),
         };
-        if is_plain
-            && bulk.rows.len() >= MANY
-            && let Some(text) = dialect.bulk_insert(heading, &columns)?
-        {
-            let stored = |row| bulk.row(row).collect::<Result<Vec<Value>>>();
-            let rows = bulk.rows.clone().map(stored).collect::<Result<Vec<_>>>()?;
-            return connection.insert_rows(&text, &mut rows.iter().map(Vec::as_slice));
-        }
         connection.insert(&bulk).map_err(|refused| self.located(group, refused))
     }
 
