@@ -8,7 +8,7 @@ SERVED := $(BIN)/python -m tests.services run
 # Everything from which the Python extension is built.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help demo test test-rust test-python check bench clean
+.PHONY: help demo test test-rust test-python soak check bench clean
 
 help:             ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test-python: $(BIN)/.built $(BIN)/.test   ## the Python tests, on every database
 	$(BIN)/python -m tests.services install
 	$(BIN)/python -m tests.services run cargo test --quiet -p lodestore-db --all-features
 	$(BIN)/python -m pytest
+
+soak:             ## the long forms of tests
+	cargo test -p lodestore-model -- --ignored --nocapture
 
 check: $(BIN)/.built $(BIN)/.check   ## format, lints, docs and stubs, warnings as errors
 	cargo fmt --all --check

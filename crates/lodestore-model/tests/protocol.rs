@@ -1,0 +1,79 @@
+//! The protocol keeps its promises, and every precaution is needed.
+
+use lodestore_model::{Broken, Cast, Condemned, LookOrder, Outcome, Protocol, Settle, explore, explore_for};
+
+const SMALL: Cast = Cast { writers: 2, collectors: 2, objects: 1 };
+
+fn whole() -> Protocol {
+    Protocol::default()
+}
+
+fn assert_kept(protocol: &Protocol, cast: Cast) -> Outcome {
+    let outcome = explore(protocol, cast);
+    if let Some((broken, way)) = &outcome.broken {
+        panic!("{broken:?} with {cast:?} after\n  {}", way.join("\n  "));
+    }
+    println!("{cast:?}: {} states, {} transitions, depth {}", outcome.states, outcome.transitions, outcome.depth);
+    outcome
+}
+
+#[test]
+fn promises_are_kept_by_three_writers_and_two_collectors() {
+    assert_kept(&whole(), Cast { writers: 3, collectors: 2, objects: 1 });
+    let outcome = assert_kept(&whole(), Cast { writers: 2, collectors: 2, objects: 2 });
+    assert!(outcome.states > 100_000);
+}
+
+#[test]
+#[ignore = "half a minute: make soak"]
+fn promises_are_kept_over_two_objects() {
+    let outcome = assert_kept(&whole(), Cast { writers: 3, collectors: 2, objects: 2 });
+    assert!(outcome.states > 1_000_000);
+}
+
+#[test]
+fn an_intent_may_also_be_settled_after_the_commit() {
+    assert_kept(&Protocol { settle: Settle::AfterCommit, ..whole() }, Cast { objects: 2, ..SMALL });
+}
+
+/// Leaves out one precaution, and expects the model to see data lost, or else objects left over.
+fn assert_needed(what: &str, protocol: &Protocol, sought: &[Broken]) {
+    let outcome = explore_for(sought, protocol, SMALL);
+    let (broken, way) =
+        outcome.broken.unwrap_or_else(|| panic!("{what}: nothing went wrong in {} states", outcome.states));
+    println!("{what}: {broken:?} after {} steps", way.len());
+}
+
+#[test]
+fn without_these_precautions_data_are_lost() {
+    for (what, protocol) in [
+        ("no intent where an object is reused", Protocol { intends_reuse: false, ..whole() }),
+        ("looking before the intent is committed", Protocol { looks_after_intent: false, ..whole() }),
+        ("relying on a condemned object", Protocol { condemned: Condemned::Rely, ..whole() }),
+        ("writing a condemned object anew", Protocol { condemned: Condemned::Rewrite, ..whole() }),
+        ("settling before the commit", Protocol { settle: Settle::BeforeCommit, ..whole() }),
+        ("a commit that does not look at its intent", Protocol { fenced: false, ..whole() }),
+        ("the same, settling later", Protocol { fenced: false, settle: Settle::AfterCommit, ..whole() }),
+        ("expired intents that stay in force", Protocol { revokes: false, ..whole() }),
+        ("condemning after the look", Protocol { condemns_before_look: false, ..whole() }),
+        ("no second look", Protocol { second_look: false, ..whole() }),
+        ("references before intents", Protocol { look_order: LookOrder::ReferencesFirst, ..whole() }),
+        ("striking before the object is gone", Protocol { strikes_last: false, ..whole() }),
+        ("no look after a takeover", Protocol { looks_after_takeover: false, ..whole() }),
+        ("taking over from one at work", Protocol { waits_for_the_slow: false, ..whole() }),
+    ] {
+        assert_needed(what, &protocol, &Broken::LOSS);
+    }
+}
+
+#[test]
+fn without_these_precautions_objects_are_forgotten() {
+    for (what, protocol) in [
+        ("a rollback that takes its intent along", Protocol { rollback_leaves_intent: false, ..whole() }),
+        ("a release after the delete", Protocol { releases_with_delete: false, ..whole() }),
+        ("forgetting revoked intents", Protocol { keeps_revoked: false, ..whole() }),
+        ("striking releases of others", Protocol { strikes_known_releases: false, ..whole() }),
+    ] {
+        assert_needed(what, &protocol, &[Broken::Forgotten]);
+    }
+}
