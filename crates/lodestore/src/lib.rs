@@ -88,6 +88,7 @@ mod filepath;
 mod graph;
 mod insert;
 mod instance;
+mod lifecycle;
 mod lineage;
 mod local;
 mod npy;

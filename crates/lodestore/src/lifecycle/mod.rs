@@ -1,0 +1,77 @@
+//! The lifecycle of objects: how rows and objects stay true to each other, whoever works at once and whenever killed.
+//!
+//! Four properties are kept. **P1**: the objects of a committed row are there and whole. **P2**: no object is deleted
+//! that a committed row, or a row that may still be committed, names. **P3**: when all writers have stopped and their
+//! leases are over, a collection leaves exactly the objects that rows name. **P4**: every step may be done again.
+//!
+//! # What is written down
+//!
+//! Each schema that has stored attributes has a journal: hidden tables in its own database, made when the first object
+//! is to be written. Times are seconds of the database's clock.
+//!
+//! | table | columns | what a row says |
+//! |---|---|---|
+//! | `~lifecycle` | `property`, `value` | `format`: 1, a greater one is refused; `identity`: by which stores know the schema |
+//! | `~intents` | `batch`, `renewed`, `revoked`, `objects` | a writer may be about to name these objects (all of a batch in one row, as JSON) |
+//! | `~released` | `id`, `store`, `path`, `tree`, `since` | a row that named this object is gone; a log: nothing in it is unique but `id` |
+//! | `~condemned` | `path`, `generation`, `since` | no new row may name the content at this hash path, up to this generation |
+//!
+//! On SQLite, where nobody else can write while a transaction is open, intents lie in files instead, in the folder
+//! `lodestore.db-intents`: one for each process, flushed as each batch is added, and locked by its process as long as
+//! that lives. A file that nobody holds is one of the dead.
+//!
+//! # Objects and their paths
+//!
+//! No path is used again once its object may be deleted. A schema-addressed path has a random token, so only one row
+//! ever names it. A hash-addressed one is `{hash}`, its generation 0; when that was condemned, whoever stores the same
+//! content next writes `{hash}.1`, and so on. So a delete that comes late, from a collector that slept for an hour,
+//! meets nothing that anyone relies on; collectors need no leases, and writers never wait for them.
+//!
+//! # A writer
+//!
+//! 1. **Intend.** Adds the paths that it will write or rely on to the journal, committed outside of the user's
+//!    transaction.
+//! 2. **Look.** *Then* reads which of its hash paths are condemned; for these it takes the next generation, and
+//!    intends that as well, and looks again.
+//! 3. **Put.** Writes the objects; one that is there already at its hash path, whole, is relied on.
+//! 4. **Commit.** In the user's transaction: deletes its own intents, which must all be there and not revoked (else
+//!    the insert fails: its lease was over), and inserts the rows. In files, intents are struck after the commit.
+//!
+//! If the rows do not go in, objects under tokens are deleted at once, the others are released, and the intents are
+//! deleted then. If it is not known whether a commit happened, all of them are released, and looked at like others.
+//! A writer that is at work for long renews its intents in the background.
+//!
+//! # Whoever deletes or changes rows
+//!
+//! In the same transaction, before the rows go, the paths that they name are added to `~released`. After the commit
+//! a collection of what is released follows at once.
+//!
+//! # A collector
+//!
+//! 1. **Revoke.** Marks the intents whose lease is over as revoked and releases their objects, in one transaction; those
+//!    that were revoked one lease ago are released once more and deleted. (Files: of processes that are gone; released,
+//!    then deleted.)
+//! 2. **Take** released objects, in the order of their ids, that have been there for the grace period.
+//! 3. **Look.** Reads intents, then references. What a row names is struck from the list (by id), what is intended is
+//!    left for later.
+//! 4. **Condemn** the hash paths among the rest, and commit. (Token paths need not be: nobody can newly name one.)
+//! 5. **Look again**: intents first, then references, each as committed after step 4.
+//! 6. **Delete** what is still not named, file by file; a folder's manifest last.
+//! 7. **Strike** what was deleted or is named, by the ids that were taken.
+//!
+//! A reference is any text under `path` in a column of a codec, in any schema of the database, whatever store it names; in a
+//! column of a codec that is not known here, any text at all. If one of these columns cannot be read, or a value has no
+//! path, nothing is deleted. A full collection also lists the store, and releases what is older than a
+//! day by the store's clock and not named; what follows is the same.
+//!
+//! An insert that the database copies from a query intends *all* hash paths of its schema: no hash-addressed object of
+//! it is deleted until its transaction ends.
+//!
+//! # Why that is safe
+//!
+//! A writer's intent is committed before it reads `~condemned`; a collector's condemnation is committed before it
+//! reads intents. One of the two sees the other. What the collector finds no intent of, has either been committed
+//! before (then the references, read later, show it), or given up, or was revoked: then its commit fails. A condemned
+//! path is never relied on again, so that nothing can come to name it after the second look.
+//!
+//! Programs that keep no journal (DataJoint itself) are guarded against by time alone: see `gc.grace`.
