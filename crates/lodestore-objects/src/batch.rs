@@ -1,16 +1,22 @@
 //! Many objects at once.
+//!
+//! Each call has a thread for every request that its stores gain from, so that a store is plain blocking code; the
+//! calling thread waits, tells of progress, and looks up now and then whether the user pressed Ctrl-C.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use lodestore_types::{Error, ErrorKind, Result, Segment, StorePath};
 
+use crate::interrupt::{LOOK_UP, heed, interrupted, stopped};
 use crate::{PutMode, PutOutcome, Store};
 
-/// So many objects are in flight together. A disk gains from a few requests at a time: the rest of
-/// each is waiting for `fsync`.
-const AT_ONCE: usize = 8;
+/// So many objects go into one request to delete them.
+const DELETED_TOGETHER: usize = 1000;
 
 /// An object to write.
 #[derive(Debug, Clone)]
@@ -34,95 +40,160 @@ pub struct Get {
     pub path: StorePath,
 }
 
+/// Parts of an object to read.
+#[derive(Debug, Clone)]
+pub struct GetRanges {
+    /// Where from.
+    pub store: Arc<dyn Store>,
+    /// Its path.
+    pub path: StorePath,
+    /// The parts.
+    pub ranges: Vec<Range<u64>>,
+}
+
+/// How far a batch has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Objects that are done.
+    pub done: usize,
+    /// Objects in the batch.
+    pub of: usize,
+    /// Bytes of the objects that are done.
+    pub bytes: u64,
+}
+
 /// Writes objects; gives what each put found, in order.
 ///
 /// # Errors
 /// Those of [`Store::put`]. After an error no further object is begun; any of the others may have been written.
+/// `Interrupted` if the user pressed Ctrl-C: what was under way is given up, and may have been written as well.
 pub fn put_all(puts: &[Put]) -> Result<Vec<PutOutcome>> {
-    all(puts, |put| put.store.put(&put.path, &put.payload, put.mode))
+    put_all_with(puts, &mut |_| {})
+}
+
+/// Like [`put_all`], telling the calling thread of progress.
+///
+/// # Errors
+/// As [`put_all`].
+pub fn put_all_with(puts: &[Put], progress: &mut dyn FnMut(Progress)) -> Result<Vec<PutOutcome>> {
+    let size = |put: &Put, _: &PutOutcome| put.payload.iter().map(Segment::size).sum();
+    all(puts, |put| &put.store, |put| put.store.put(&put.path, &put.payload, put.mode), size, progress)
 }
 
 /// Reads objects whole, in order; `None` for one that is not there.
 ///
 /// # Errors
-/// Those of [`Store::get`]. After an error no further object is begun.
+/// Those of [`Store::get`]. After an error no further object is begun. `Interrupted` if the user pressed Ctrl-C.
 pub fn get_all(gets: &[Get]) -> Result<Vec<Option<Bytes>>> {
-    all(gets, |get| get.store.get(&get.path))
+    get_all_with(gets, &mut |_| {})
 }
 
-fn all<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
-    if items.len() <= 1 {
-        return items.iter().map(work).collect();
+/// Like [`get_all`], telling the calling thread of progress.
+///
+/// # Errors
+/// As [`get_all`].
+pub fn get_all_with(gets: &[Get], progress: &mut dyn FnMut(Progress)) -> Result<Vec<Option<Bytes>>> {
+    let size = |_: &Get, found: &Option<Bytes>| found.as_ref().map_or(0, |bytes| bytes.len() as u64);
+    all(gets, |get| &get.store, |get| get.store.get(&get.path), size, progress)
+}
+
+/// Reads parts of objects, in order; `None` for an object that is not there.
+///
+/// # Errors
+/// Those of [`Store::get_ranges`]. After an error no further object is begun. `Interrupted` if the user pressed Ctrl-C.
+pub fn get_ranges_all(gets: &[GetRanges]) -> Result<Vec<Option<Vec<Bytes>>>> {
+    all(gets, |get| &get.store, |get| get.store.get_ranges(&get.path, &get.ranges), |_, _| 0, &mut |_| {})
+}
+
+/// Removes objects of a store, with few requests, many at once; tells how each went, in order.
+///
+/// One failure keeps no other object from being removed. After Ctrl-C the rest fails with `Interrupted`.
+pub fn delete_all(store: &Arc<dyn Store>, paths: &[StorePath]) -> Vec<Result<()>> {
+    let together = paths.len().div_ceil(store.at_once().max(1)).clamp(1, DELETED_TOGETHER);
+    let chunks: Vec<&[StorePath]> = paths.chunks(together).collect();
+    let outcomes = Mutex::new(Vec::with_capacity(chunks.len()));
+    let work = |(store, index): &(Arc<dyn Store>, usize)| {
+        let outcome = store.delete_many(chunks[*index]);
+        outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((*index, outcome));
+        Ok(())
+    };
+    let numbered: Vec<(Arc<dyn Store>, usize)> = (0..chunks.len()).map(|index| (store.clone(), index)).collect();
+    let ended = all(&numbered, |(store, _)| store, work, |_, _| 0, &mut |_| {});
+    let mut told: Vec<Option<Vec<Result<()>>>> = chunks.iter().map(|_| None).collect();
+    for (index, outcome) in outcomes.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        told[index] = Some(outcome);
     }
+    // What was not begun was interrupted: nothing else keeps a chunk from its turn.
+    debug_assert!(ended.is_err() || told.iter().all(Option::is_some));
+    let outcomes = told.into_iter().zip(&chunks);
+    outcomes.flat_map(|(told, chunk)| told.unwrap_or_else(|| chunk.iter().map(|_| Err(stopped())).collect())).collect()
+}
+
+fn all<T: Sync, R: Send>(
+    items: &[T],
+    store: impl Fn(&T) -> &Arc<dyn Store>,
+    work: impl Fn(&T) -> Result<R> + Sync,
+    size: impl Fn(&T, &R) -> u64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<R>> {
+    let mut told = Progress { done: 0, of: items.len(), bytes: 0 };
+    let mut tell = |item: &T, result: &R| {
+        told.done += 1;
+        told.bytes += size(item, result);
+        progress(told);
+    };
+    if let [item] = items {
+        return work(item).inspect(|result| tell(item, result)).map(|result| vec![result]);
+    }
+    let at_once = items.iter().map(|item| store(item).at_once()).max().unwrap_or(0).clamp(1, items.len().max(1));
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
-    let done: Mutex<Vec<(usize, Result<R>)>> = Mutex::new(Vec::with_capacity(items.len()));
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let mut done: Vec<Option<Result<R>>> = items.iter().map(|_| None).collect();
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(items.len()) {
-            scope.spawn(|| {
-                while !failed.load(Ordering::Relaxed) {
+        let (sender, receiver) = channel();
+        for _ in 0..if items.is_empty() { 0 } else { at_once } {
+            let (sender, cancelled, next, failed, work) = (sender.clone(), cancelled.clone(), &next, &failed, &work);
+            scope.spawn(move || {
+                heed(cancelled.clone());
+                while !failed.load(Ordering::Relaxed) && !cancelled.load(Ordering::Relaxed) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(item) = items.get(index) else { break };
                     let outcome = work(item);
                     failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
-                    done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((index, outcome));
+                    // The receiver outlives the scope's threads.
+                    let _ = sender.send((index, outcome));
                 }
             });
         }
+        drop(sender);
+        let mut looked = Instant::now();
+        loop {
+            match receiver.recv_timeout(LOOK_UP) {
+                Ok((index, outcome)) => {
+                    if let Ok(result) = &outcome {
+                        tell(&items[index], result);
+                    }
+                    done[index] = Some(outcome);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if looked.elapsed() >= LOOK_UP {
+                looked = Instant::now();
+                cancelled.fetch_or(interrupted(), Ordering::Relaxed);
+            }
+        }
     });
-    let mut done = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    done.sort_unstable_by_key(|(index, _)| *index);
-    let results = done.into_iter().map(|(_, outcome)| outcome).collect::<Result<Vec<R>>>()?;
-    if results.len() < items.len() {
+    if cancelled.load(Ordering::Relaxed) {
+        return Err(stopped());
+    }
+    let done = done.into_iter().flatten().collect::<Result<Vec<R>>>()?;
+    if done.len() < items.len() {
         return Err(Error::new(ErrorKind::Internal, "a batch of transfers ended early"));
     }
-    Ok(results)
+    Ok(done)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::FileStore;
-    use crate::testing::{CountingStore, FaultyStore};
-
-    fn temporary() -> (tempfile::TempDir, Arc<dyn Store>) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = FileStore::open("main", folder.path()).unwrap();
-        (folder, Arc::new(store))
-    }
-
-    fn puts(store: &Arc<dyn Store>, count: usize) -> Vec<Put> {
-        (0..count)
-            .map(|n| Put {
-                store: store.clone(),
-                path: StorePath::new(format!("x/{n}")).unwrap(),
-                payload: vec![n.to_string().into()],
-                mode: PutMode::Create,
-            })
-            .collect()
-    }
-
-    #[test]
-    fn results_come_in_order() {
-        let (_folder, store) = temporary();
-        let counting = CountingStore::new(store);
-        let store: Arc<dyn Store> = counting.clone();
-        let puts = puts(&store, 50);
-        assert_eq!(put_all(&puts).unwrap(), vec![PutOutcome::Written; 50]);
-        assert_eq!(put_all(&puts[..2]).unwrap(), vec![PutOutcome::AlreadyThere; 2]);
-        let gets: Vec<Get> =
-            puts.iter().rev().map(|put| Get { store: store.clone(), path: put.path.clone() }).collect();
-        let read = get_all(&gets).unwrap();
-        assert_eq!(read[0], Some("49".into()));
-        assert_eq!(counting.requests(), 102);
-    }
-
-    #[test]
-    fn an_error_stops_what_has_not_begun() {
-        let (_folder, store) = temporary();
-        let counting = CountingStore::new(store);
-        let store: Arc<dyn Store> = FaultyStore::new(counting.clone(), 5);
-        assert_eq!(put_all(&puts(&store, 500)).unwrap_err().kind(), ErrorKind::Storage);
-        assert!(counting.requests() < 100);
-    }
-}
+mod tests;

@@ -1,8 +1,9 @@
 //! Object stores of Lodestore: whole-or-nothing writes, ranges, listings.
 //!
 //! A [`Store`] keeps bytes under a checked [`StorePath`](lodestore_types::StorePath). There is one
-//! room for each kind of store ([`FileStore`] keeps files in a folder), and [`put_all`] and
-//! [`get_all`] work on many objects at once, in whatever stores they lie.
+//! room for each kind of store ([`FileStore`] keeps files in a folder, [`MemoryStore`] nothing for
+//! long), and [`put_all`], [`get_all`], [`get_ranges_all`] and [`delete_all`] work on many objects
+//! at once, in whatever stores they lie.
 //!
 //! ```
 //! use lodestore_objects::{FileStore, PutMode, PutOutcome, Store};
@@ -18,10 +19,16 @@
 
 mod batch;
 mod file;
+mod interrupt;
+mod memory;
 mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use batch::{Get, Put, get_all, put_all};
+pub use batch::{
+    Get, GetRanges, Progress, Put, delete_all, get_all, get_all_with, get_ranges_all, put_all, put_all_with,
+};
 pub use file::FileStore;
-pub use store::{Entry, PutMode, PutOutcome, Store};
+pub use interrupt::{interrupted, set_interrupt_check};
+pub use memory::MemoryStore;
+pub use store::{Entries, Entry, Level, PutMode, PutOutcome, Store};

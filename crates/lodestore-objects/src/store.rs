@@ -5,13 +5,16 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use lodestore_types::{Result, Segment, StorePath};
+use lodestore_types::{Error, ErrorKind, Result, Segment, StorePath, Timestamp, Uuid};
 
 /// What to do if the path is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutMode {
-    /// Leave what is there and say so.
+    /// Leave what is there and say so. Of several writers at once exactly one writes.
     Create,
+    /// Like `Create`, for a path that only this content can have: it holds the content's hash, or a fresh token. Then it
+    /// does no harm if two writers at once both write, and a store need not take the pains to prevent it.
+    Fill,
     /// Put the new object in its place, in one step.
     Replace,
 }
@@ -25,13 +28,24 @@ pub enum PutOutcome {
     AlreadyThere,
 }
 
-/// An object met in a listing.
+/// What a store tells of an object without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its path.
     pub path: StorePath,
     /// Its size in bytes.
     pub size: u64,
+    /// When it was written, by the clock of the store (see [`Store::now`]), which may count in whole seconds.
+    pub modified: Timestamp,
+}
+
+/// What lies directly in a folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Level {
+    /// The objects, in order of their paths.
+    pub objects: Vec<Entry>,
+    /// The folders in which there are objects, in order.
+    pub folders: Vec<StorePath>,
 }
 
 /// A place that keeps objects: bytes under a path.
@@ -42,7 +56,12 @@ pub struct Entry {
 ///   trouble ([`Storage`](lodestore_types::ErrorKind::Storage)), and tells store and path.
 /// - **Order.** What one thread has put, every other sees from then on, in listings too.
 ///
-/// All methods may be called from many threads at once.
+/// All methods may be called from many threads at once, and end soon with
+/// [`Interrupted`](lodestore_types::ErrorKind::Interrupted) when [`interrupted`](crate::interrupted) says so and they
+/// would wait.
+///
+/// An implementer writes the methods without a body; those with one are right for every store, and are there to be done
+/// better where a store can. A store around another forwards all of them.
 pub trait Store: Send + Sync + fmt::Debug {
     /// The name under which the store is configured.
     fn name(&self) -> &str;
@@ -71,23 +90,98 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`Corrupt`](lodestore_types::ErrorKind::Corrupt) if the object ends before a range does.
     fn get_ranges(&self, path: &StorePath, ranges: &[Range<u64>]) -> Result<Option<Vec<Bytes>>>;
 
+    /// Size and age of an object.
+    ///
+    /// # Errors
+    /// [`Storage`](lodestore_types::ErrorKind::Storage).
+    fn head(&self, path: &StorePath) -> Result<Option<Entry>>;
+
+    /// Every object in a folder and below, in no order, as the store tells them; a folder that is not there is empty.
+    ///
+    /// Memory does not grow with the number of objects. What is put or deleted meanwhile may be met or not.
+    ///
+    /// # Errors
+    /// [`Storage`](lodestore_types::ErrorKind::Storage), also as an item: then the listing is not complete.
+    fn list(&self, folder: Option<&StorePath>) -> Result<Entries<'_>>;
+
+    /// Removes an object; one that is not there is no error.
+    ///
+    /// # Errors
+    /// [`Storage`](lodestore_types::ErrorKind::Storage).
+    fn delete(&self, path: &StorePath) -> Result<()>;
+
     /// The size of an object in bytes.
     ///
     /// # Errors
     /// [`Storage`](lodestore_types::ErrorKind::Storage).
-    fn size(&self, path: &StorePath) -> Result<Option<u64>>;
+    fn size(&self, path: &StorePath) -> Result<Option<u64>> {
+        Ok(self.head(path)?.map(|entry| entry.size))
+    }
 
-    /// Every object in a folder and below, in no order; a folder that is not there is empty.
+    /// Fills `buffer` with the bytes of an object from `start` on; false if it is not there.
     ///
     /// # Errors
-    /// [`Storage`](lodestore_types::ErrorKind::Storage), also as an item: then the listing is not complete.
-    fn list(&self, folder: Option<&StorePath>) -> Result<Box<dyn Iterator<Item = Result<Entry>> + Send + '_>>;
+    /// As [`Store::get_ranges`].
+    fn read_into(&self, path: &StorePath, start: u64, buffer: &mut [u8]) -> Result<bool> {
+        let range = start..start + buffer.len() as u64;
+        let Some(parts) = self.get_ranges(path, std::slice::from_ref(&range))? else { return Ok(false) };
+        buffer.copy_from_slice(&parts[0]);
+        Ok(true)
+    }
 
-    /// Removes an object; false if it was not there.
+    /// What lies directly in a folder, and which folders; nothing if the folder is not there.
     ///
     /// # Errors
     /// [`Storage`](lodestore_types::ErrorKind::Storage).
-    fn delete(&self, path: &StorePath) -> Result<bool>;
+    fn list_level(&self, folder: Option<&StorePath>) -> Result<Level> {
+        let mut level = Level::default();
+        let above = folder.map_or(0, |folder| folder.as_str().len() + 1);
+        for entry in self.list(folder)? {
+            let entry = entry?;
+            match entry.path.as_str()[above..].split_once('/') {
+                None => level.objects.push(entry),
+                Some((name, _)) => level.folders.push(StorePath::new(&entry.path.as_str()[..above + name.len()])?),
+            }
+        }
+        level.objects.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        level.folders.sort_unstable();
+        level.folders.dedup();
+        Ok(level)
+    }
+
+    /// Copies an object inside the store; `None` if there is none at `from`.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    fn copy(&self, from: &StorePath, to: &StorePath, mode: PutMode) -> Result<Option<PutOutcome>> {
+        self.get(from)?.map(|content| self.put(to, &[content.into()], mode)).transpose()
+    }
+
+    /// Removes objects, as [`Store::delete`] does each, with as few requests as the store can; tells how each went, in order.
+    fn delete_many(&self, paths: &[StorePath]) -> Vec<Result<()>> {
+        paths.iter().map(|path| self.delete(path)).collect()
+    }
+
+    /// What time it is for the store: ages of its objects count from here.
+    ///
+    /// A store that cannot be asked is given an object for a moment.
+    ///
+    /// # Errors
+    /// [`Storage`](lodestore_types::ErrorKind::Storage).
+    fn now(&self) -> Result<Timestamp> {
+        let path = StorePath::new(format!(".lodestore/clock-{}", Uuid::new_v4().simple()))?;
+        self.put(&path, &[], PutMode::Create)?;
+        let entry = self.head(&path);
+        self.delete(&path)?;
+        entry?.map(|entry| entry.modified).ok_or_else(|| {
+            Error::new(ErrorKind::Storage, "an object that was just written is not there").with("store", self.name())
+        })
+    }
+
+    /// So many requests at once are worth making: a disk gains from a few, a network from many.
+    fn at_once(&self) -> usize {
+        8
+    }
 
     /// The file that holds the object, for a store that keeps each as one file of this machine: to
     /// map it into memory or to hand it to another program, for reading only.
@@ -97,4 +191,16 @@ pub trait Store: Send + Sync + fmt::Debug {
         let _ = path;
         None
     }
+}
+
+/// The objects of a listing, read as they are asked for.
+pub type Entries<'a> = Box<dyn Iterator<Item = Result<Entry>> + Send + 'a>;
+
+/// An object that is shorter than it must be.
+pub(crate) fn short(path: &StorePath, wanted: u64, found: u64) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        format!("the object ends too early: expected at least {wanted} bytes, found {found}"),
+    )
+    .with("path", path)
 }

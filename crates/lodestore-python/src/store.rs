@@ -97,8 +97,14 @@ impl StoreHandle {
         })
     }
 
+    /// Removes an object; false if it was not there.
     fn delete(&self, py: Python<'_>, path: &str) -> PyResult<bool> {
-        run(py, || self.store.delete(&StorePath::new(path)?))
+        run(py, || {
+            let path = StorePath::new(path)?;
+            let there = self.store.head(&path)?.is_some();
+            self.store.delete(&path)?;
+            Ok(there)
+        })
     }
 }
 

@@ -83,6 +83,7 @@ impl Instance {
     /// # Errors
     /// As [`Instance::open`].
     pub fn open_shared(shared: Arc<RwLock<Config>>) -> Result<Self> {
+        lodestore_objects::set_interrupt_check(lodestore_db::interrupted);
         let opened = backend::open(&mut shared.write().unwrap_or_else(PoisonError::into_inner))?;
         let instance = Instance(Arc::new(Inner {
             config: shared,

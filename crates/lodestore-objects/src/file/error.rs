@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use lodestore_types::{Error, ErrorKind, StorePath};
+use lodestore_types::{Error, ErrorKind};
 
 /// An error of the file system while `doing` (an infinitive: `write the object`).
 pub(super) fn storage(doing: &str, cause: io::Error) -> Error {
@@ -35,15 +35,6 @@ pub(super) fn location(name: &str, location: &Path, cause: io::Error) -> Error {
         .filter(|_| cause.kind() != io::ErrorKind::NotADirectory)
         .unwrap_or("mount the disk, or make the folder, or correct the store's `location`");
     Error::new(ErrorKind::Storage, message).with("store", name).with_hint(hint).with_source(cause)
-}
-
-/// An object that is shorter than it must be.
-pub(super) fn short(path: &StorePath, wanted: u64, found: u64) -> Error {
-    Error::new(
-        ErrorKind::Corrupt,
-        format!("the object ends too early: expected at least {wanted} bytes, found {found}"),
-    )
-    .with("path", path)
 }
 
 /// A path that leads out of the store through a symbolic link.

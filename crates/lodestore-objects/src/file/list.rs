@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use lodestore_types::{Error, Result, StorePath};
+use lodestore_types::{Error, Result, StorePath, Timestamp};
 
 use super::error::storage;
 use super::read::is_absence;
@@ -16,7 +16,7 @@ use crate::Entry;
 pub(super) struct Found {
     pub(super) file: PathBuf,
     pub(super) size: u64,
-    pub(super) modified: Option<SystemTime>,
+    pub(super) modified: SystemTime,
     pub(super) is_scratch: bool,
 }
 
@@ -59,10 +59,13 @@ impl Walk {
             Err(error) if is_absence(&error) => return Ok(None),
             Err(error) => return Err(unreadable(&path, error)),
         };
-        Ok(metadata.is_file().then(|| Found {
+        if !metadata.is_file() {
+            return Ok(None);
+        }
+        Ok(Some(Found {
             is_scratch: entry.file_name().to_str().is_some_and(is_scratch),
             size: metadata.len(),
-            modified: metadata.modified().ok(),
+            modified: metadata.modified().map_err(|error| unreadable(&path, error))?,
             file: path,
         }))
     }
@@ -107,10 +110,16 @@ pub(super) fn objects(walk: Walk, root: PathBuf) -> impl Iterator<Item = Result<
         Ok(found) if found.is_scratch => None,
         Ok(found) => {
             let relative = found.file.strip_prefix(&root).ok()?.to_str()?;
-            Some(Ok(Entry { path: StorePath::new(relative).ok()?, size: found.size }))
+            let modified = timestamp(found.modified);
+            Some(Ok(Entry { path: StorePath::new(relative).ok()?, size: found.size, modified }))
         }
         Err(error) => Some(Err(error)),
     })
+}
+
+/// The time that the file system tells. It can tell times that no calendar knows: they are as old as time.
+pub(super) fn timestamp(time: SystemTime) -> Timestamp {
+    Timestamp::try_from(time).unwrap_or(Timestamp::MIN)
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {

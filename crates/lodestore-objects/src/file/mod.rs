@@ -2,7 +2,7 @@
 //!
 //! **Writing.** The bytes go to a scratch file beside their destination, named
 //! `.lodestore-<token>.part`, which no listing shows. It is synchronised and then renamed: for
-//! [`Create`](crate::PutMode::Create) by a rename that refuses to replace (where the file system has
+//! [`Create`](crate::PutMode::Create) and `Fill` by a rename that refuses to replace (where the file system has
 //! none: by a hard link), for [`Replace`](crate::PutMode::Replace) by a plain one. Then the folder is
 //! synchronised, and every folder above it that this store has not yet seen durable. A writer that
 //! is killed leaves a scratch file, which [`FileStore::sweep_scratch`] removes.

@@ -92,7 +92,7 @@ impl<'a> Scratch<'a> {
         let folder = &self.folder.file;
         match mode {
             PutMode::Replace => renameat(folder, &self.name, folder, name)?,
-            PutMode::Create => match rename_to_free(folder, &self.name, name) {
+            PutMode::Create | PutMode::Fill => match rename_to_free(folder, &self.name, name) {
                 Ok(()) => {}
                 Err(Errno::EXIST) => return taken(folder, name).map(|()| PutOutcome::AlreadyThere),
                 // What network file systems and old kernels say to a rename that must not replace.

@@ -4,18 +4,20 @@ use std::fs;
 use std::io;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lodestore_types::{Error, ErrorKind, Result, Segment, StorePath};
+use lodestore_types::{Error, ErrorKind, FileSegment, Result, Segment, StorePath, Timestamp};
 
 use super::folder::{Folder, Folders};
-use super::list::{Walk, objects};
+use super::list::{Walk, objects, timestamp};
 use super::read::{is_absence, open, read};
 use super::scratch::{Scratch, is_scratch};
 use super::{config, error};
-use crate::{Entry, PutMode, PutOutcome, Store};
+use crate::store::short;
+use crate::{Entries, Entry, PutMode, PutOutcome, Store};
 
 /// How often a put starts again because its folder was pruned under it.
 const ATTEMPTS: usize = 64;
@@ -81,12 +83,12 @@ impl FileStore {
     /// [`ErrorKind::Storage`] if a folder cannot be read or a file cannot be removed.
     pub fn sweep_scratch(&self, older_than: Duration) -> Result<usize> {
         let fail = |cause| error::storage("sweep the scratch files", cause).with("store", &self.name);
-        let now = self.now().map_err(fail)?;
+        let now = self.clock().map_err(fail)?;
         let mut swept = 0;
         for found in Walk::new(self.root().to_owned()) {
             let found = found.map_err(|error| error.with("store", &self.name))?;
-            let age = found.modified.and_then(|modified| now.duration_since(modified).ok());
-            if found.is_scratch && age.is_some_and(|age| age >= older_than) {
+            let age = now.duration_since(found.modified);
+            if found.is_scratch && age.is_ok_and(|age| age >= older_than) {
                 match fs::remove_file(&found.file) {
                     Ok(()) => swept += 1,
                     Err(cause) if is_absence(&cause) => {}
@@ -98,7 +100,7 @@ impl FileStore {
     }
 
     /// What time it is for the file system.
-    fn now(&self) -> io::Result<std::time::SystemTime> {
+    fn clock(&self) -> io::Result<std::time::SystemTime> {
         let root = self.folders.enter(Path::new(""))?;
         Scratch::new(&root)?.file().metadata()?.modified()
     }
@@ -109,7 +111,7 @@ impl FileStore {
 
     fn try_put(&self, path: &StorePath, payload: &[Segment], mode: PutMode) -> io::Result<PutOutcome> {
         let folder = self.folders.enter_or_make(folder_of(path))?;
-        if mode == PutMode::Create && self.is_taken(path, &folder)? {
+        if mode != PutMode::Replace && self.is_taken(path, &folder)? {
             return Ok(PutOutcome::AlreadyThere);
         }
         let mut scratch = Scratch::new(&folder)?;
@@ -225,7 +227,7 @@ impl Store for FileStore {
         };
         let content = read(&file, 0..size).map_err(fail)?;
         if (content.len() as u64) < size {
-            return Err(self.place(error::short(path, size, content.len() as u64), path));
+            return Err(self.place(short(path, size, content.len() as u64), path));
         }
         Ok(Some(content))
     }
@@ -241,7 +243,7 @@ impl Store for FileStore {
                 return Err(self.place(Error::new(ErrorKind::InvalidRequest, message), path));
             }
             // Compared first: a range from a damaged header must not make us ask for a terabyte of memory.
-            let short = |found| self.place(error::short(path, range.end, found), path);
+            let short = |found| self.place(short(path, range.end, found), path);
             if range.end > size {
                 return Err(short(size));
             }
@@ -254,15 +256,20 @@ impl Store for FileStore {
         ranges.iter().map(read_one).collect::<Result<_>>().map(Some)
     }
 
-    fn size(&self, path: &StorePath) -> Result<Option<u64>> {
+    fn head(&self, path: &StorePath) -> Result<Option<Entry>> {
+        let fail = |cause| self.fail("look at the object", path, cause);
         match fs::metadata(self.absolute(path)) {
-            Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
+            Ok(metadata) if metadata.is_file() => {
+                let modified = timestamp(metadata.modified().map_err(fail)?);
+                Ok(Some(Entry { path: path.clone(), size: metadata.len(), modified }))
+            }
+            Ok(_) => Ok(None),
             Err(cause) if is_absence(&cause) => self.absent(path).map(|()| None),
-            Err(cause) => Err(self.fail("look at the object", path, cause)),
+            Err(cause) => Err(fail(cause)),
         }
     }
 
-    fn list(&self, folder: Option<&StorePath>) -> Result<Box<dyn Iterator<Item = Result<Entry>> + Send + '_>> {
+    fn list(&self, folder: Option<&StorePath>) -> Result<Entries<'_>> {
         if !self.is_mounted() {
             let gone = io::Error::from(io::ErrorKind::NotFound);
             return Err(error::location(&self.name, self.root(), gone));
@@ -272,11 +279,38 @@ impl Store for FileStore {
         Ok(Box::new(entries.map(|entry| entry.map_err(|error| error.with("store", &self.name)))))
     }
 
-    fn delete(&self, path: &StorePath) -> Result<bool> {
-        match self.try_delete(path) {
-            Ok(false) => self.absent(path).map(|()| false),
-            done => done.map_err(|cause| self.fail("delete the object", path, cause)),
+    fn read_into(&self, path: &StorePath, start: u64, buffer: &mut [u8]) -> Result<bool> {
+        let fail = |cause| self.fail("read the object", path, cause);
+        let Some((file, size)) = open(&self.absolute(path)).map_err(fail)? else {
+            return self.absent(path).map(|()| false);
+        };
+        match file.read_exact_at(buffer, start) {
+            Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(self.place(short(path, start + buffer.len() as u64, size), path))
+            }
+            done => done.map(|()| true).map_err(fail),
         }
+    }
+
+    fn copy(&self, from: &StorePath, to: &StorePath, mode: PutMode) -> Result<Option<PutOutcome>> {
+        if self.head(from)?.is_none() {
+            return Ok(None);
+        }
+        let payload = [FileSegment::open(self.absolute(from))?.into()];
+        self.put(to, &payload, mode).map(Some)
+    }
+
+    fn delete(&self, path: &StorePath) -> Result<()> {
+        match self.try_delete(path) {
+            Ok(true) => Ok(()),
+            Ok(false) => self.absent(path),
+            Err(cause) => Err(self.fail("delete the object", path, cause)),
+        }
+    }
+
+    fn now(&self) -> Result<Timestamp> {
+        let fail = |cause| error::storage("ask the store for the time", cause).with("store", &self.name);
+        self.clock().map(timestamp).map_err(fail)
     }
 
     fn local_path(&self, path: &StorePath) -> Option<PathBuf> {

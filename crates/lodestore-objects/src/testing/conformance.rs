@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use lodestore_types::{ErrorKind, FileSegment, Segment, StorePath};
+use lodestore_types::{ErrorKind, FileSegment, Result, Segment, StorePath};
 
-use crate::{PutMode, PutOutcome, Store};
+use crate::{Get, Level, Put, PutMode, PutOutcome, Store, delete_all, get_all, put_all};
 
 /// A fresh, empty store, and whatever must live as long as it does.
 pub struct Fixture {
@@ -30,6 +30,8 @@ pub fn conformance(fresh: &dyn Fn() -> Fixture) {
         ranges,
         listing,
         odd_names,
+        ages,
+        copies,
         large,
         files,
         creators_race,
@@ -38,6 +40,7 @@ pub fn conformance(fresh: &dyn Fn() -> Fixture) {
         let fixture = fresh();
         part(&*fixture.store);
     }
+    pages(&fresh());
 }
 
 fn path(text: &str) -> StorePath {
@@ -50,8 +53,12 @@ fn absence(store: &dyn Store) {
         assert_eq!(store.get(&missing).unwrap(), None);
         assert_eq!(store.get_ranges(&missing, &[]).unwrap(), None);
         assert_eq!(store.size(&missing).unwrap(), None);
-        assert!(!store.delete(&missing).unwrap());
+        assert_eq!(store.head(&missing).unwrap(), None);
+        assert!(!store.read_into(&missing, 0, &mut [0]).unwrap());
+        assert_eq!(store.copy(&missing, &path("copy"), PutMode::Create).unwrap(), None);
+        store.delete(&missing).unwrap();
         assert_eq!(store.list(Some(&missing)).unwrap().count(), 0);
+        assert_eq!(store.list_level(Some(&missing)).unwrap(), Level::default());
     }
     assert_eq!(store.list(None).unwrap().count(), 0);
     // A folder on the way to an object is none itself.
@@ -71,7 +78,7 @@ fn round_trip(store: &dyn Store) {
         assert_eq!(store.get(&at).unwrap().unwrap(), whole.as_bytes());
         assert_eq!(store.size(&at).unwrap(), Some(whole.len() as u64));
         assert!(store.url(Some(&at)).ends_with(&format!("folder/{number}")));
-        assert!(store.delete(&at).unwrap());
+        store.delete(&at).unwrap();
         assert_eq!(store.get(&at).unwrap(), None);
     }
 }
@@ -84,7 +91,10 @@ fn create_and_replace(store: &dyn Store) {
     assert_eq!(store.put(&at, &["third".into()], PutMode::Replace).unwrap(), PutOutcome::Written);
     assert_eq!(store.get(&at).unwrap().unwrap(), "third");
     assert_eq!(store.put(&path("x/z"), &["new".into()], PutMode::Replace).unwrap(), PutOutcome::Written);
-    assert_eq!(store.list(None).unwrap().count(), 2);
+    assert_eq!(store.put(&at, &["fourth".into()], PutMode::Fill).unwrap(), PutOutcome::AlreadyThere);
+    assert_eq!(store.put(&path("x/w"), &["new".into()], PutMode::Fill).unwrap(), PutOutcome::Written);
+    assert_eq!(store.get(&at).unwrap().unwrap(), "third");
+    assert_eq!(store.list(None).unwrap().count(), 3);
 }
 
 fn ranges(store: &dyn Store) {
@@ -94,6 +104,11 @@ fn ranges(store: &dyn Store) {
     assert_eq!(read, ["234", "0", "9", "", "0123456789", "34567"]);
     let error = store.get_ranges(&at, &[0..1, 8..11]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
+    let mut buffer = *b"....";
+    assert!(store.read_into(&at, 3, &mut buffer).unwrap());
+    assert_eq!(&buffer, b"3456");
+    assert!(store.read_into(&at, 10, &mut []).unwrap());
+    assert_eq!(store.read_into(&at, 7, &mut buffer).unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
 fn listing(store: &dyn Store) {
@@ -113,8 +128,72 @@ fn listing(store: &dyn Store) {
     assert_eq!(listed(Some("a")).len(), 3);
     assert_eq!(listed(Some("a/b")).len(), 2);
     assert_eq!(listed(Some("ab")).len(), 1);
+    let level = store.list_level(Some(&path("a"))).unwrap();
+    assert_eq!(level.objects.iter().map(|entry| entry.path.as_str()).collect::<Vec<_>>(), ["a/1"]);
+    assert_eq!(level.folders, [path("a/b")]);
+    let level = store.list_level(None).unwrap();
+    assert_eq!((level.objects.len(), level.folders), (1, vec![path("a"), path("ab")]));
     store.delete(&path("a/b/2")).unwrap();
     assert_eq!(listed(Some("a/b")).len(), 1);
+}
+
+/// Ages, by one clock.
+fn ages(store: &dyn Store) {
+    let before = store.now().unwrap();
+    store.put(&path("a/1"), &["x".into()], PutMode::Create).unwrap();
+    let entry = store.head(&path("a/1")).unwrap().unwrap();
+    let after = store.now().unwrap();
+    assert!(before <= entry.modified && entry.modified <= after, "{before} {entry:?} {after}");
+    assert!(after.duration_since(before).as_secs() < 60);
+    // A listing may tell fractions of a second where a look at one object does not.
+    let listed = store.list(None).unwrap().collect::<Result<Vec<_>>>().unwrap();
+    assert_eq!((listed.len(), &listed[0].path, listed[0].size), (1, &entry.path, 1));
+    assert!(listed[0].modified.duration_since(entry.modified).as_secs() == 0);
+}
+
+fn copies(store: &dyn Store) {
+    store.put(&path("a/source"), &["one".into()], PutMode::Create).unwrap();
+    store.put(&path("b/taken"), &["two".into()], PutMode::Create).unwrap();
+    let copy = |to: &str, mode| store.copy(&path("a/source"), &path(to), mode).unwrap().unwrap();
+    assert_eq!(copy("c/new", PutMode::Create), PutOutcome::Written);
+    assert_eq!(copy("c/other", PutMode::Fill), PutOutcome::Written);
+    assert_eq!(copy("b/taken", PutMode::Create), PutOutcome::AlreadyThere);
+    assert_eq!(store.get(&path("b/taken")).unwrap().unwrap(), "two");
+    assert_eq!(copy("b/taken", PutMode::Replace), PutOutcome::Written);
+    for there in ["a/source", "b/taken", "c/new", "c/other"] {
+        assert_eq!(store.get(&path(there)).unwrap().unwrap(), "one", "{there}");
+    }
+    assert_eq!(store.list(None).unwrap().count(), 4);
+}
+
+/// More objects than a page of a listing holds, written, listed and removed in batches.
+fn pages(fixture: &Fixture) {
+    let store = &fixture.store;
+    let puts: Vec<Put> = (0..1200)
+        .map(|number| Put {
+            store: store.clone(),
+            path: path(&format!("many/{}/{number}", number % 7)),
+            payload: vec![number.to_string().into()],
+            mode: PutMode::Create,
+        })
+        .collect();
+    assert_eq!(put_all(&puts).unwrap(), vec![PutOutcome::Written; puts.len()]);
+    let mut listed: Vec<StorePath> =
+        store.list(Some(&path("many"))).unwrap().map(|entry| entry.unwrap().path).collect();
+    let mut expected: Vec<StorePath> = puts.iter().map(|put| put.path.clone()).collect();
+    listed.sort();
+    expected.sort();
+    assert_eq!(listed, expected);
+    assert_eq!(store.list_level(Some(&path("many"))).unwrap().folders.len(), 7);
+    // A listing that is given up half read.
+    assert_eq!(store.list(None).unwrap().take(10).filter(Result::is_ok).count(), 10);
+    let gets: Vec<Get> =
+        puts.iter().step_by(100).map(|put| Get { store: store.clone(), path: put.path.clone() }).collect();
+    let read = get_all(&gets).unwrap();
+    assert!(read.into_iter().enumerate().all(|(n, found)| found.unwrap() == (100 * n).to_string()));
+    expected.push(path("many/never/was"));
+    assert!(delete_all(store, &expected).iter().all(Result::is_ok));
+    assert_eq!(store.list(None).unwrap().count(), 0);
 }
 
 fn odd_names(store: &dyn Store) {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use lodestore_types::{Error, ErrorKind, Result, Segment, StorePath};
+use lodestore_types::{Error, ErrorKind, Result, Segment, StorePath, Timestamp};
 
-use crate::{Entry, PutMode, PutOutcome, Store};
+use crate::{Entries, Entry, Level, PutMode, PutOutcome, Store};
 
 /// Forwards every method of [`Store`] to `inner`, after `$before` and with `$after` seeing what was read.
 macro_rules! forward {
@@ -41,19 +41,58 @@ macro_rules! forward {
                 Ok(found)
             }
 
+            fn head(&self, path: &StorePath) -> Result<Option<Entry>> {
+                self.$before()?;
+                self.inner.head(path)
+            }
+
+            fn list(&self, folder: Option<&StorePath>) -> Result<Entries<'_>> {
+                self.$before()?;
+                self.inner.list(folder)
+            }
+
+            fn delete(&self, path: &StorePath) -> Result<()> {
+                self.$before()?;
+                self.inner.delete(path)
+            }
+
             fn size(&self, path: &StorePath) -> Result<Option<u64>> {
                 self.$before()?;
                 self.inner.size(path)
             }
 
-            fn list(&self, folder: Option<&StorePath>) -> Result<Box<dyn Iterator<Item = Result<Entry>> + Send + '_>> {
+            fn read_into(&self, path: &StorePath, start: u64, buffer: &mut [u8]) -> Result<bool> {
                 self.$before()?;
-                self.inner.list(folder)
+                let found = self.inner.read_into(path, start, buffer)?;
+                self.$after(if found { buffer.len() } else { 0 });
+                Ok(found)
             }
 
-            fn delete(&self, path: &StorePath) -> Result<bool> {
+            fn list_level(&self, folder: Option<&StorePath>) -> Result<Level> {
                 self.$before()?;
-                self.inner.delete(path)
+                self.inner.list_level(folder)
+            }
+
+            fn copy(&self, from: &StorePath, to: &StorePath, mode: PutMode) -> Result<Option<PutOutcome>> {
+                self.$before()?;
+                self.inner.copy(from, to, mode)
+            }
+
+            fn delete_many(&self, paths: &[StorePath]) -> Vec<Result<()>> {
+                match self.$before() {
+                    Ok(()) => self.inner.delete_many(paths),
+                    // One refusal for each, as if each had been asked for.
+                    Err(_) => paths.iter().map(|_| self.$before()).collect(),
+                }
+            }
+
+            fn now(&self) -> Result<Timestamp> {
+                self.$before()?;
+                self.inner.now()
+            }
+
+            fn at_once(&self) -> usize {
+                self.inner.at_once()
             }
 
             fn local_path(&self, path: &StorePath) -> Option<PathBuf> {
