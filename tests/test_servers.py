@@ -1,8 +1,11 @@
 """Servers that stop, stall or cannot be trusted: what is told, what is left, and that it goes on."""
 
+import contextlib
 import os
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -153,6 +156,82 @@ def test_killed_before_a_commit(server, sample):
     assert not sample.connection.in_transaction and len(sample) == 100
 
 
+def test_killed_in_the_middle_of_a_commit(server, sample):
+    """Whether it was stored nobody knows, and that is what is told; half of it is never there."""
+    batch = [{"id": 500 + id, "value": id} for id in range(50)]
+    inserted, stalled = threading.Event(), threading.Event()
+
+    def work():
+        with sample.connection.transaction:
+            sample.insert(batch)
+            inserted.set()
+            assert stalled.wait(30)
+
+    thread, raised = in_thread(work)
+    assert inserted.wait(30)
+    with server.stalled_commits():
+        stalled.set()
+        wait_until(lambda: any(query.upper().startswith("COMMIT") for query in server.running()))
+        server.kill()
+        thread.join(30)
+        server.start()
+    assert isinstance(raised[0], dj.errors.LostConnectionError)
+    assert "not known" in str(raised[0]) and "look whether" in raised[0].hint
+    assert len(sample & "id >= 500") in (0, 50)
+    sample.insert(batch, skip_duplicates=True)
+    assert len(sample & "id >= 500") == 50
+
+
+class LosesAnswers:
+    """Stands between a program and its server, and cuts the line when the answer to a commit comes back."""
+
+    def __init__(self, host, port):
+        self.server = (host, port)
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.port = self.door.getsockname()[1]
+        self.cuts = False
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self.door.accept()
+                threading.Thread(target=self._pass_on, args=(near,), daemon=True).start()
+
+    def _pass_on(self, near):
+        with contextlib.suppress(OSError), near, socket.create_connection(self.server) as far:
+            commits = False
+            while True:
+                for end in select.select([near, far], [], [])[0]:
+                    data = end.recv(1 << 16)
+                    if not data or (end is far and commits):
+                        return
+                    commits = commits or (self.cuts and end is near and b"COMMIT" in data)
+                    (far if end is near else near).sendall(data)
+
+
+def test_the_answer_to_a_commit_is_lost(server, lab, sample, tmp_path):
+    """The rows are there with their objects, though the program was told that nobody knows."""
+
+    @lab
+    class Trace(dj.Manual):
+        definition = "id : int32\n---\ntrace : <npy@>"
+
+    line = LosesAnswers(server.parts["host"], server.parts["port"])
+    stores = lab.connection.config._core.get("stores")
+    settings = {**server.settings, "port": line.port, "use_tls": False}
+    with dj.Instance(**settings, stores=stores).connection as connection:
+        there = dj.FreeTable(connection, "lab.trace")
+        there.insert1({"id": 1, "trace": np.arange(3)})
+        line.cuts = True
+        with pytest.raises(dj.errors.LostConnectionError, match="not known"):
+            there.insert1({"id": 2, "trace": np.arange(5)})
+        line.cuts = False
+        assert len(there) == 2 and len(there.insert1({"id": 3, "trace": np.arange(7)}) or there) == 3
+    line.door.close()
+    assert [len(row["trace"].load()) for row in Trace.to_dicts(order_by="id")] == [3, 5, 7]
+
+
 def test_killed_in_the_middle_of_populate(server, lab, sample, tmp_path):
     @lab
     class Spectrum(dj.Computed):
@@ -295,74 +374,71 @@ def test_the_process_wide_connection_follows_the_environment(server, tmp_path):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A certificate of one's own making for this machine, with its key."""
+    """A certificate for this machine with its key, and that of the lab's own authority that signed it."""
     folder = tmp_path_factory.mktemp("tls")
     if not shutil.which("openssl"):
         pytest.fail("openssl is needed to make a certificate")
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=db.lab -keyout key.pem -out cert.pem"
-    )
-    names = "subjectAltName=DNS:db.lab,IP:127.0.0.1"
-    subprocess.run([*command.split(), "-addext", names], cwd=folder, check=True, capture_output=True)
+    (folder / "names").write_text("subjectAltName=DNS:db.lab,IP:127.0.0.1")
+    for command in (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=Lab -keyout ca-key.pem -out ca.pem",
+        "openssl req -newkey rsa:2048 -nodes -subj /CN=db.lab -keyout key.pem -out request.pem",
+        "openssl x509 -req -in request.pem -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 2 -extfile names -out cert.pem",
+    ):
+        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
     return folder
 
 
-@pytest.mark.skipif("postgresql" not in SERVERS, reason="LODESTORE_TEST_DATABASES leaves it out")
-def test_encryption_is_verified(certificate):
-    from services.postgresql import PrivateServer
+@pytest.fixture
+def encrypted_server(server, certificate):
+    """The server with this certificate: what opens it, and what tells whether a connection is encrypted."""
+    for name in ("cert.pem", "key.pem"):
+        target = server.server.data / name
+        shutil.copy(certificate / name, target)
+        if server.server.user:
+            shutil.chown(target, server.server.user)
+        target.chmod(0o600)
+    before = server.server.options
+    server.server.options = (
+        *before,
+        *server.tls_options(*(server.server.data / name for name in ("cert.pem", "key.pem"))),
+    )
+    restart(server)
+    yield server
+    server.server.options = before
+    restart(server)
+    server.clean()
 
-    server = PrivateServer()
-    try:
-        for name in ("cert.pem", "key.pem"):
-            target = server.data / name
-            shutil.copy(certificate / name, target)
-            if server.user:
-                shutil.chown(target, server.user)
-            target.chmod(0o600)
-        server.kill()
-        server.options = (
-            f"ssl_cert_file={server.data}/cert.pem",
-            f"ssl_key_file={server.data}/key.pem",
-            "ssl=on",
-        )
-        server.start()
-        settings = {
-            "host": "127.0.0.1",
-            "port": server.port,
-            "user": server.user_name,
-            "password": server.password,
-            "backend": "postgresql",
-        }
 
-        def encrypted(**tls):
-            project = dj.Instance(**settings, **tls)
-            table = project.Schema("lab")
-            sql = "(select ssl from pg_stat_ssl where pid = pg_backend_pid())"
+def test_encryption_is_verified(encrypted_server, certificate):
+    server, settings = encrypted_server, encrypted_server.settings
 
-            class One(dj.Lookup):
-                definition = "id : int32"
-                contents = [(1,)]
+    def encrypted(**tls):
+        project = dj.Instance(**settings, **tls)
 
-            table(One)
-            found = One.proj(ssl=sql).fetch1("ssl")
-            project.connection.close()
-            return found
+        class One(dj.Lookup):
+            definition = "id : int32"
+            contents = [(1,)]
 
-        ca = os.fspath(certificate / "cert.pem")
-        # On this machine a certificate of its own making is taken; nobody listens in between.
-        assert encrypted() and not encrypted(use_tls=False)
-        assert encrypted(use_tls={"ca": ca}) and encrypted(use_tls={"verify": False})
-        with pytest.raises(dj.errors.LostConnectionError, match="certificate") as told:
-            dj.Instance(**settings, use_tls=True)
-        assert "use_tls" in told.value.hint
-        # The certificate names the address, not `localhost`.
-        with pytest.raises(dj.errors.LostConnectionError, match="certificate"):
-            dj.Instance(**{**settings, "host": "localhost"}, use_tls={"ca": ca})
-        project = dj.Instance(
-            **{**settings, "host": "localhost"}, use_tls={"ca": ca, "check_hostname": False}
-        )
-        assert project.connection.place.startswith("postgresql://lodestore@localhost")
-        with pytest.raises(dj.DataJointError, match="no option"):
-            dj.Instance(**settings, use_tls={"cipher": "x"})
-    finally:
-        server.stop()
+        project.Schema("lab")(One)
+        told = One.proj(told=f"({server.asks_encryption})").fetch1("told")
+        project.connection.close()
+        return bool(told)
+
+    ca = os.fspath(certificate / "ca.pem")
+    # On this machine any certificate is taken; nobody listens in between.
+    assert encrypted() and not encrypted(use_tls=False)
+    assert encrypted(use_tls={"ca": ca}) and encrypted(use_tls={"verify": False})
+    if server.name == "postgresql":
+        # One that signs for itself is named as its own authority.
+        assert encrypted(use_tls={"ca": os.fspath(certificate / "cert.pem")})
+    with pytest.raises(dj.errors.LostConnectionError, match="certificate") as told:
+        dj.Instance(**settings, use_tls=True)
+    assert "use_tls" in told.value.hint
+    # The certificate names the address, not `localhost`.
+    with pytest.raises(dj.errors.LostConnectionError, match="certificate"):
+        dj.Instance(**{**settings, "host": "localhost"}, use_tls={"ca": ca})
+    project = dj.Instance(**{**settings, "host": "localhost"}, use_tls={"ca": ca, "check_hostname": False})
+    assert "@localhost" in project.connection.place
+    project.connection.close()
+    with pytest.raises(dj.DataJointError, match="no option"):
+        dj.Instance(**settings, use_tls={"cipher": "x"})

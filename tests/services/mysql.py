@@ -205,6 +205,8 @@ class MariaDB:
     private = PrivateMariaDB
     #: What text is called in a cast.
     text = "CHAR"
+    #: Asks whether this connection is encrypted.
+    asks_encryption = "SELECT COUNT(*) FROM information_schema.session_status WHERE variable_name = 'Ssl_cipher' AND variable_value <> ''"
 
     def __init__(self, private=False, options=()):
         named = None if private else os.environ.get(f"LODESTORE_TEST_{self.name.upper()}")
@@ -318,6 +320,22 @@ class MariaDB:
             if connection.open:
                 connection.close()
 
+    @staticmethod
+    def tls_options(certificate, key):
+        """What a private server is started with to offer encryption."""
+        return f"--ssl-cert={certificate}", f"--ssl-key={key}"
+
+    @contextlib.contextmanager
+    def stalled_commits(self):
+        """A context in which commits wait and take no effect."""
+        connection = self.connect()
+        connection.cursor().execute("FLUSH TABLES WITH READ LOCK")
+        try:
+            yield
+        finally:
+            if connection.open:
+                connection.close()
+
     def _forget(self):
         if self._admin is not None:
             self._admin.close()
@@ -342,6 +360,7 @@ class MySQL(MariaDB):
 
     name = "mysql"
     private = PrivateMySQL
+    asks_encryption = MariaDB.asks_encryption.replace("information_schema", "performance_schema")
 
     @staticmethod
     def install():

@@ -7,7 +7,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -94,6 +94,8 @@ class PostgreSQL:
     name = "postgresql"
     #: What text is called in a cast.
     text = "TEXT"
+    #: Asks whether this connection is encrypted.
+    asks_encryption = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
     def __init__(self, private=False, options=()):
         named = None if private else os.environ.get("LODESTORE_TEST_POSTGRESQL")
@@ -214,6 +216,20 @@ class PostgreSQL:
         connection.autocommit = False
         connection.cursor().execute(f"LOCK TABLE {self.table(schema, table)} IN EXCLUSIVE MODE")
         return closing(connection)
+
+    @staticmethod
+    def tls_options(certificate, key):
+        """What a private server is started with to offer encryption."""
+        return f"ssl_cert_file={certificate}", f"ssl_key_file={key}", "ssl=on"
+
+    @contextmanager
+    def stalled_commits(self):
+        """A context in which commits take effect, and nobody is told: a standby is waited for that is not there."""
+        for statement in ("SET synchronous_standby_names = 'nobody'", "RESET synchronous_standby_names"):
+            self._run(f"ALTER SYSTEM {statement}")
+            self._run("SELECT pg_reload_conf()")
+            if statement.startswith("SET"):
+                yield
 
     def _forget(self):
         if self._admin is not None:

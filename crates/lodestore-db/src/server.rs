@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lodestore_types::{Error, ErrorKind};
+
 /// How a database server is reached. The password is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerConfig {
@@ -99,6 +101,24 @@ impl fmt::Display for ServerConfig {
             None => Ok(()),
         }
     }
+}
+
+/// The loss of a connection with a transaction in it.
+pub(crate) fn lost_in_transaction() -> Error {
+    Error::new(
+        ErrorKind::LostConnection,
+        "the connection to the database server was lost in the middle of a transaction: nothing of it took effect",
+    )
+    .with_hint("roll the transaction back and begin again")
+}
+
+/// The loss of a connection with the answer to a commit.
+pub(crate) fn lost_in_commit() -> Error {
+    Error::new(
+        ErrorKind::LostConnection,
+        "the connection to the database server was lost during the commit: whether it took effect, whole, is not known",
+    )
+    .with_hint("look whether the rows are there before you do it again")
 }
 
 #[cfg(test)]

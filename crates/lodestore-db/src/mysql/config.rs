@@ -78,10 +78,7 @@ fn limit_statements(conn: &mut Conn, limit: Duration) -> ::mysql::Result<()> {
 }
 
 fn options(config: &ServerConfig, encryption: Option<SslOpts>) -> OptsBuilder {
-    let host = match config.host.as_str() {
-        "" | "localhost" => "127.0.0.1",
-        host => host,
-    };
+    let host = if config.host.is_empty() { "localhost" } else { &config.host };
     let seconds = |time: Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
     OptsBuilder::new()
         .ip_or_hostname(Some(host))

@@ -10,10 +10,11 @@ use lodestore_types::{Error, ErrorKind, Result, Value};
 
 use super::bulk;
 use super::column::push;
-use super::error::{commit_lost, ends_transaction, is_lost, lost_in_transaction, translate, unique_conflict};
+use super::error::{ends_transaction, is_lost, translate, unique_conflict};
 use super::transaction::{Transaction, is_definition};
 use super::value::{Meta, bind, read};
 use super::worker::{Parts, Trouble, Worker, stopped};
+use crate::server::{lost_in_commit, lost_in_transaction};
 use crate::{Bulk, Column, ColumnSpec, ColumnVisitor, Connection, Refused, RowVisitor, ServerConfig};
 
 /// A connection that was idle for longer is asked whether it still lives before a statement is trusted to it.
@@ -99,7 +100,7 @@ impl MysqlConnection {
                 Err(Trouble::Failed(failure)) if is_lost(&failure) => {
                     self.worker = None;
                     if self.transaction.lose() {
-                        return Err(lost_in_transaction(failure));
+                        return Err(lost_in_transaction().with_source(failure));
                     }
                     if !again || heard {
                         return Err(translate(failure));
@@ -255,7 +256,9 @@ impl Connection for MysqlConnection {
         }
         let open = std::mem::take(&mut self.transaction);
         match self.command(Run::ToTheEnd, "COMMIT") {
-            Err(error) if open != Transaction::None && self.worker.is_none() => Err(commit_lost(error)),
+            Err(error) if open != Transaction::None && self.worker.is_none() => {
+                Err(lost_in_commit().with_source(error))
+            }
             Err(error) => {
                 self.command(Run::ToTheEnd, "ROLLBACK")?;
                 Err(error)

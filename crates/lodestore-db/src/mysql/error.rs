@@ -43,6 +43,9 @@ pub(super) fn refused(failure: Failure, config: &ServerConfig) -> Error {
         }
         Failure::TlsError(error) => unencrypted(&error.to_string(), config),
         Failure::IoError(error) if error.to_string().contains("certificate") => unencrypted(&error.to_string(), config),
+        Failure::CodecError(error) if error.to_string().contains("certificate") => {
+            unencrypted(&error.to_string(), config)
+        }
         Failure::IoError(error) => lost(format!("no connection to the database server at {config}: {error}")),
         Failure::DriverError(error) => lost(format!("no connection to the database server at {config}: {error}")),
         other => lost(format!("no connection to the database server at {config}")).with_source(other),
@@ -54,26 +57,6 @@ fn unencrypted(fault: &str, config: &ServerConfig) -> Error {
         "name the authority that signed the server's certificate by `database.use_tls`: {\"ca\": \"ca.pem\"}; or leave \
          encryption (false) or verification ({\"verify\": false}) away on a network that you trust",
     )
-}
-
-/// The loss of a connection with a transaction in it.
-pub(super) fn lost_in_transaction(failure: Failure) -> Error {
-    Error::new(
-        ErrorKind::LostConnection,
-        "the connection to the database server was lost in the middle of a transaction: nothing of it took effect",
-    )
-    .with_hint("roll the transaction back and begin again")
-    .with_source(failure)
-}
-
-/// The loss of a connection with the answer to a commit.
-pub(super) fn commit_lost(error: Error) -> Error {
-    Error::new(
-        ErrorKind::LostConnection,
-        "the connection to the database was lost during the commit: whether it was stored is not known",
-    )
-    .with_hint("look whether the rows are there before you do it again")
-    .with_source(error)
 }
 
 /// An upsert makes the key NULL where a row agrees with another one in something else than the key.

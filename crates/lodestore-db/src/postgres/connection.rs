@@ -22,6 +22,7 @@ use super::runtime::{driver, send, wait};
 use super::tls::connector;
 use super::value::{Bound, Raw, Wire, read};
 use crate::interrupt::interrupted;
+use crate::server::{lost_in_commit, lost_in_transaction};
 use crate::{Column, ColumnSpec, ColumnVisitor, Connection, RowVisitor, ServerConfig};
 
 /// Columns of more bytes than this are handed over early, where they are handed over in parts at all.
@@ -304,14 +305,6 @@ fn connect(server: &ServerConfig, tls: &MakeRustlsConnect, driver: &Handle) -> R
     }
 }
 
-fn lost_in_transaction() -> Error {
-    Error::new(
-        ErrorKind::LostConnection,
-        "the connection to the database server was lost in the middle of a transaction: nothing of it took effect",
-    )
-    .with_hint("roll the transaction back and begin again")
-}
-
 impl Connection for PostgresConnection {
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64> {
         self.be_ready()?;
@@ -435,13 +428,7 @@ impl Connection for PostgresConnection {
             Transaction::Open if self.client.is_closed() => Err(lost_in_transaction()),
             Transaction::Open => match self.insist(self.client.batch_execute("COMMIT")) {
                 Ok(()) => Ok(()),
-                Err(failure) if failure.is_lost() => Err(Error::new(
-                    ErrorKind::LostConnection,
-                    "the connection to the database server was lost while a transaction was being committed: all of \
-                     it took effect, or nothing",
-                )
-                .with_hint("see whether its rows are there before you do it again")
-                .with_source(Error::from(failure))),
+                Err(failure) if failure.is_lost() => Err(lost_in_commit().with_source(Error::from(failure))),
                 Err(failure) => Err(failure.into()),
             },
         }
