@@ -28,7 +28,7 @@ pub fn explore(protocol: &Protocol, cast: Cast) -> Outcome {
 pub fn explore_for(sought: &[Broken], protocol: &Protocol, cast: Cast) -> Outcome {
     let fault =
         |step: &Step| step.broken.or_else(|| broken(protocol, cast, &step.state)).filter(|f| sought.contains(f));
-    let mut seen: HashSet<u64, BuildHasherDefault<Mix>> = HashSet::default();
+    let mut seen: HashSet<u128, BuildHasherDefault<Mix>> = HashSet::default();
     let mut frontier = vec![State::initial().key(cast)];
     seen.insert(frontier[0]);
     let mut outcome = Outcome { states: 1, transitions: 0, depth: 0, broken: None };
@@ -64,7 +64,7 @@ pub fn explore_for(sought: &[Broken], protocol: &Protocol, cast: Cast) -> Outcom
 /// The shortest way to a broken promise that is known to be there: explored once more, remembering where states come from.
 fn way(protocol: &Protocol, cast: Cast, sought: Broken) -> Vec<String> {
     let start = State::initial().key(cast);
-    let mut from: HashMap<u64, (u64, &'static str), BuildHasherDefault<Mix>> = HashMap::default();
+    let mut from: HashMap<u128, (u128, &'static str), BuildHasherDefault<Mix>> = HashMap::default();
     from.insert(start, (start, ""));
     let mut frontier = vec![start];
     while !frontier.is_empty() {
@@ -98,16 +98,21 @@ fn way(protocol: &Protocol, cast: Cast, sought: Broken) -> Vec<String> {
 
 /// A state on one line.
 fn brief(state: &State) -> String {
-    let objects = state.objects.iter().enumerate().map(|(number, object)| {
-        let named = if state.is_named(number) { "named " } else { "" };
-        let there = if object.exists { "there " } else { "absent " };
-        let released = if object.released { "released " } else { "" };
-        let abandoned = if object.abandoned { "abandoned " } else { "" };
-        format!("[{there}{named}{released}{abandoned}{:?}]", object.condemned)
+    let paths = state.paths.iter().enumerate().map(|(number, path)| {
+        let told = [
+            (path.exists, "there"),
+            (state.is_named(number), "named"),
+            (path.released, "released"),
+            (path.condemned, "condemned"),
+            (path.abandoned, "abandoned"),
+            (path.late_delete, "late"),
+        ];
+        let told: Vec<&str> = told.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect();
+        format!("[{}]", told.join(" "))
     });
-    let writers = state.writers.iter().map(|w| format!("{:?}/{}/{:?}", w.at, w.object, w.intent));
-    let collectors = state.collectors.iter().map(|c| format!("{:?}/{}", c.at, c.object));
-    objects.chain(writers).chain(collectors).collect::<Vec<_>>().join(" ")
+    let writers = state.writers.iter().map(|w| format!("{:?}/{}/{:?}", w.at, w.path, w.intent));
+    let collectors = state.collectors.iter().map(|c| format!("{:?}/{}", c.at, c.path));
+    paths.chain(writers).chain(collectors).collect::<Vec<_>>().join(" ")
 }
 
 /// Spreads the bits of a key: they are far from random.
@@ -119,6 +124,11 @@ impl Hasher for Mix {
         for byte in bytes {
             self.write_u64(u64::from(*byte));
         }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.write_u64(key as u64);
+        self.write_u64((key >> 64) as u64);
     }
 
     fn write_u64(&mut self, key: u64) {

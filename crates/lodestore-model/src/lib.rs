@@ -9,14 +9,15 @@
 //! ```
 //! use lodestore_model::{Cast, Protocol, explore};
 //!
-//! let cast = Cast { writers: 1, collectors: 1, objects: 1 };
+//! let cast = Cast { writers: 1, collectors: 1, contents: 1 };
 //! assert!(explore(&Protocol::default(), cast).broken.is_none());
 //! let careless = Protocol { second_look: false, ..Protocol::default() };
 //! assert!(explore(&careless, cast).broken.is_some());
 //! ```
 //!
-//! What is one step here is one transaction of the database or one request to the store there. A step of a process that
-//! is gone may still arrive; the protocol waits for that (see [`Protocol::waits_for_the_slow`]).
+//! What is one step here is one transaction of the database or one request to the store there. The request of a collector
+//! that is gone may still arrive, at any time. That of a writer may not: an object that it makes would be unknown to the
+//! journal, and only a full collection finds such ones.
 
 mod explore;
 mod protocol;

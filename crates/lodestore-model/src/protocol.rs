@@ -1,6 +1,6 @@
 //! The steps that every process may take, and the promises that must hold after each.
 
-use crate::state::{Cast, Collector, Intent, Mark, Phase, Stage, State, Writer};
+use crate::state::{Cast, Collector, GENERATIONS, Intent, Phase, Stage, State, Writer};
 
 /// The protocol, with a switch for every precaution. The default has all of them.
 #[derive(Debug, Clone, Copy)]
@@ -9,42 +9,48 @@ pub struct Protocol {
     pub intends_reuse: bool,
     /// A writer looks at the condemned after its intent is committed, not before.
     pub looks_after_intent: bool,
-    /// What a writer does about a condemned object.
+    /// What a writer does about a condemned path.
     pub condemned: Condemned,
+    /// Whoever copies a row, or brings one back, records an intent.
+    pub intends_copies: bool,
+    /// And then looks whether its path is condemned.
+    pub copies_look: bool,
     /// When the intent goes.
     pub settle: Settle,
     /// A commit fails if a collector went on without the writer's intent.
     pub fenced: bool,
-    /// A writer that rolls back leaves its intent for collectors to find.
-    pub rollback_leaves_intent: bool,
+    /// A lease may run out while its writer lives; not where the operating system tells who is alive.
+    pub leases_expire: bool,
+    /// A writer that rolls back releases what it intended.
+    pub rollback_releases: bool,
     /// The release of an object is recorded in the transaction that deletes the row.
     pub releases_with_delete: bool,
+    /// An intent whose lease is over is revoked before a collector goes on without it.
+    pub revokes: bool,
+    /// What a revoked intent was about is released in the same transaction.
+    pub revoking_releases: bool,
+    /// A revoked intent stays in the journal until its writer has seen it or is gone.
+    pub keeps_revoked: bool,
     /// A collector commits its condemnation before it looks again.
     pub condemns_before_look: bool,
     /// A collector looks again after it has condemned.
     pub second_look: bool,
     /// What it looks at first.
     pub look_order: LookOrder,
-    /// It revokes the expired intents that it goes on without.
-    pub revokes: bool,
-    /// A revoked intent stays in the journal until its writer has seen it or is gone.
-    pub keeps_revoked: bool,
-    /// The journal forgets an object only when it is gone from the store.
+    /// A condemned path stays condemned for ever.
+    pub keeps_condemned: bool,
+    /// The journal forgets a path only when its object is gone from the store.
     pub strikes_last: bool,
-    /// It strikes the releases that it knew of when it condemned, and no later ones.
-    pub strikes_known_releases: bool,
-    /// Whoever takes over from a collector that is gone looks again.
-    pub looks_after_takeover: bool,
-    /// A collector is taken over from only when none of its requests can still arrive.
-    pub waits_for_the_slow: bool,
+    /// A collector strikes the releases that it took, and no later ones.
+    pub strikes_taken_releases: bool,
 }
 
-/// What a writer does about a condemned object.
+/// What a writer does about a condemned path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condemned {
-    /// It waits until the collector has pardoned or deleted it.
-    Wait,
-    /// It writes it anew, whether it is there or not.
+    /// It takes the path of the next generation.
+    NextGeneration,
+    /// It writes the object anew, whether it is there or not.
     Rewrite,
     /// It relies on it.
     Rely,
@@ -75,20 +81,23 @@ impl Default for Protocol {
         Protocol {
             intends_reuse: true,
             looks_after_intent: true,
-            condemned: Condemned::Wait,
+            condemned: Condemned::NextGeneration,
+            intends_copies: true,
+            copies_look: true,
             settle: Settle::WithCommit,
             fenced: true,
-            rollback_leaves_intent: true,
+            leases_expire: true,
+            rollback_releases: true,
             releases_with_delete: true,
+            revokes: true,
+            revoking_releases: true,
+            keeps_revoked: true,
             condemns_before_look: true,
             second_look: true,
             look_order: LookOrder::IntentsFirst,
-            revokes: true,
-            keeps_revoked: true,
+            keeps_condemned: true,
             strikes_last: true,
-            strikes_known_releases: true,
-            looks_after_takeover: true,
-            waits_for_the_slow: true,
+            strikes_taken_releases: true,
         }
     }
 }
@@ -127,8 +136,32 @@ pub(crate) fn steps(protocol: &Protocol, cast: Cast, state: &State, out: &mut Ve
     }
     for number in 0..cast.collectors {
         collector_steps(protocol, cast, state, number, out);
-        if state.collectors[number].at != Phase::Idle {
-            push(out, "a collector is killed", with(state, |next| kill_collector(next, number)));
+        let collector = state.collectors[number];
+        if collector.at != Phase::Idle {
+            push(out, "a collector is killed", with(state, |next| next.collectors[number] = Collector::default()));
+        }
+        if collector.at == Phase::Resolved {
+            push(out, "a collector is killed while its request travels", {
+                with(state, |next| {
+                    next.paths[usize::from(collector.path)].late_delete = true;
+                    next.collectors[number] = Collector::default();
+                })
+            });
+        }
+    }
+    for path in (0..cast.paths()).filter(|path| state.paths[*path].late_delete) {
+        out.push(delete(state, path, "a late request deletes the object", |next| next.paths[path].late_delete = false));
+    }
+    if cast.collectors > 0 && (protocol.revokes && state.writers.iter().any(|writer| writer.intent == Intent::Expired))
+    {
+        push(out, "a collector revokes intents", with(state, |next| revoke(protocol, next)));
+    }
+    for path in (0..cast.paths()).filter(|path| state.paths[*path].abandoned && cast.collectors > 0) {
+        push(out, "a collector releases what a dead writer intended", with(state, |next| bury(next, path)));
+    }
+    for path in (0..cast.paths()).filter(|path| state.paths[*path].exists && cast.collectors > 0) {
+        if !state.paths[path].released && !state.is_named(path) {
+            push(out, "a full scan releases the object", with(state, |next| release(next, path)));
         }
     }
 }
@@ -143,273 +176,279 @@ fn push(out: &mut Vec<Step>, what: &'static str, state: State) {
     out.push(Step { what, state, broken: None });
 }
 
+/// The object at a path disappears; `then` is what else this step does.
+fn delete(state: &State, path: usize, what: &'static str, then: impl FnOnce(&mut State)) -> Step {
+    let next = with(state, |next| {
+        next.paths[path].exists = false;
+        then(next);
+    });
+    Step { what, state: next, broken: in_use(state, path).then_some(Broken::DeletedInUse) }
+}
+
+fn release(state: &mut State, path: usize) {
+    state.paths[path].released = true;
+    for collector in state.collectors.iter_mut().filter(|collector| usize::from(collector.path) == path) {
+        collector.saw_release = false;
+    }
+}
+
 fn writer_steps(protocol: &Protocol, cast: Cast, state: &State, number: usize, out: &mut Vec<Step>) {
     let writer = state.writers[number];
-    let set = |change: &dyn Fn(&mut Writer)| with(state, |next| change(&mut next.writers[number]));
+    let to = |at| with(state, |next| next.writers[number].at = at);
+    let done = |state: &mut State| state.writers[number] = Writer { rows: writer.rows, ..Writer::default() };
     if writer.at == Stage::Idle {
-        for object in 0..cast.objects {
-            begin(protocol, state, number, object, out);
-        }
+        (0..cast.paths()).for_each(|path| begin(protocol, state, number, path, out));
         return;
     }
-    let object = usize::from(writer.object);
-    let there = state.objects[object];
+    let path = usize::from(writer.path);
+    let there = state.paths[path];
     match writer.at {
         Stage::Idle => {}
-        Stage::Intended if writer.intent == Intent::None => {
-            push(out, "a writer records its intent", set(&|writer| writer.intent = Intent::Held))
-        }
-        Stage::Intended => {
-            let is_free = there.condemned == Mark::None || !protocol.looks_after_intent;
-            match (is_free, protocol.condemned) {
-                (true, _) | (_, Condemned::Rely) => push(out, "a writer is clear", set(&|w| w.at = Stage::Cleared)),
-                (false, Condemned::Wait) => {}
-                (false, Condemned::Rewrite) => push(out, "a writer writes a condemned object anew", {
-                    with(state, |next| {
-                        next.objects[object].exists = true;
-                        next.writers[number].at = Stage::Stored;
-                    })
-                }),
+        Stage::Intended if writer.intent == Intent::None => push(out, "a writer records its intent late", {
+            with(state, |next| next.writers[number].intent = Intent::Held)
+        }),
+        Stage::Intended => match protocol.condemned {
+            _ if !there.condemned || !protocol.looks_after_intent => push(out, "a writer is clear", to(Stage::Cleared)),
+            Condemned::Rely => push(out, "a writer minds no condemnation", to(Stage::Cleared)),
+            Condemned::NextGeneration if path % GENERATIONS + 1 < GENERATIONS => {
+                push(out, "a writer intends the next generation", {
+                    with(state, |next| next.writers[number].path += 1)
+                })
             }
-        }
+            Condemned::NextGeneration => {}
+            Condemned::Rewrite => push(out, "a writer writes the condemned object anew", {
+                with(state, |next| {
+                    next.paths[path].exists = true;
+                    next.writers[number].at = Stage::Stored;
+                })
+            }),
+        },
         Stage::Cleared => push(out, "a writer writes or finds the object", {
             with(state, |next| {
-                next.objects[object].exists = true;
+                next.paths[path].exists = true;
                 next.writers[number].at = Stage::Stored;
                 if protocol.settle == Settle::BeforeCommit {
                     next.writers[number].intent = Intent::None;
                 }
             })
         }),
-        Stage::Stored => {
-            if writer.intent != Intent::Revoked || !protocol.fenced {
-                push(out, "a writer commits its row", {
-                    with(state, |next| {
-                        let writer = &mut next.writers[number];
-                        writer.rows |= 1 << object;
-                        match protocol.settle {
-                            Settle::AfterCommit if writer.intent != Intent::None => writer.at = Stage::Committed,
-                            _ => *writer = Writer { rows: writer.rows, ..Writer::default() },
-                        }
-                    })
-                });
+        Stage::CopyIntended if there.condemned && protocol.copies_look => {}
+        Stage::CopyIntended => push(out, "a copier is clear", to(Stage::CopyCleared)),
+        Stage::CopyCleared => {
+            if state.is_named(path) {
+                push(out, "a writer copies a row", to(Stage::Stored));
+            } else if there.exists {
+                push(out, "a writer brings a row back", to(Stage::Stored));
             }
         }
-        Stage::Committed => push(out, "a writer settles its intent", {
-            set(&|writer| *writer = Writer { rows: writer.rows, ..Writer::default() })
+        Stage::Stored if writer.intent == Intent::Revoked && protocol.fenced => {}
+        Stage::Stored => push(out, "a writer commits its row", {
+            with(state, |next| {
+                let settles_later = protocol.settle == Settle::AfterCommit && writer.intent != Intent::None;
+                let rows = writer.rows | 1 << path;
+                next.writers[number] = match settles_later {
+                    true => Writer { at: Stage::Committed, rows, ..writer },
+                    false => Writer { rows, ..Writer::default() },
+                };
+            })
         }),
+        Stage::Committed => push(out, "a writer settles its intent", with(state, done)),
         Stage::Deleted => push(out, "a writer records the release", {
             with(state, |next| {
-                release(next, object);
-                next.writers[number] = Writer { rows: writer.rows, ..Writer::default() };
+                release(next, path);
+                done(next);
             })
         }),
     }
-    if writer.intent == Intent::Held {
-        push(out, "a writer's lease runs out", set(&|writer| writer.intent = Intent::Expired));
+    if writer.intent == Intent::Held && protocol.leases_expire {
+        push(out, "a writer's lease runs out", with(state, |next| next.writers[number].intent = Intent::Expired));
     }
-    if matches!(writer.at, Stage::Intended | Stage::Cleared | Stage::Stored) {
-        let leaves = protocol.rollback_leaves_intent;
-        push(out, "a writer rolls back", with(state, |next| stop_writer(next, number, leaves)));
+    if !matches!(writer.at, Stage::Committed | Stage::Deleted) {
+        push(out, "a writer rolls back", {
+            with(state, |next| {
+                if protocol.rollback_releases {
+                    intended(&writer).for_each(|path| release(next, path));
+                }
+                done(next);
+            })
+        });
     }
-    push(out, "a writer is killed", with(state, |next| stop_writer(next, number, true)));
+    push(out, "a writer is killed", with(state, |next| kill_writer(protocol, next, number)));
 }
 
-/// What an idle writer may begin with an object: a row that names it, or to delete the one it has.
-fn begin(protocol: &Protocol, state: &State, number: usize, object: usize, out: &mut Vec<Step>) {
+/// What an idle writer may begin with a path: a row that names it, or to delete the one it has.
+fn begin(protocol: &Protocol, state: &State, number: usize, path: usize, out: &mut Vec<Step>) {
     let writer = state.writers[number];
-    let there = state.objects[object];
+    let there = state.paths[path];
     let at = |at, intent| {
-        with(state, |next| next.writers[number] = Writer { at, object: object as u8, intent, rows: writer.rows })
+        with(state, |next| next.writers[number] = Writer { at, path: path as u8, intent, rows: writer.rows })
     };
-    if writer.rows >> object & 1 == 1 {
+    if writer.rows >> path & 1 == 1 {
         push(out, "a writer deletes its row", {
             with(state, |next| {
-                let mut later = Writer { rows: writer.rows & !(1 << object), ..Writer::default() };
-                if protocol.releases_with_delete {
-                    release(next, object);
-                } else {
-                    (later.at, later.object) = (Stage::Deleted, object as u8);
+                let rows = writer.rows & !(1 << path);
+                let later = Writer { at: Stage::Deleted, path: path as u8, rows, ..Writer::default() };
+                next.writers[number] = Writer { rows, ..Writer::default() };
+                match protocol.releases_with_delete {
+                    true => release(next, path),
+                    false => next.writers[number] = later,
                 }
-                next.writers[number] = later;
             })
         });
         return;
     }
-    if !protocol.intends_reuse && there.exists && there.condemned == Mark::None {
+    let generation = path % GENERATIONS;
+    let of_content = ((1 << GENERATIONS) - 1) << (path - generation);
+    if writer.rows & of_content != 0 {
+        return;
+    }
+    if there.exists || state.is_named(path) {
+        let intent = if protocol.intends_copies { Intent::Held } else { Intent::None };
+        let stage = if protocol.intends_copies { Stage::CopyIntended } else { Stage::CopyCleared };
+        push(out, "a writer begins to copy a row, or to bring one back", at(stage, intent));
+    }
+    if generation > 0 {
+        return;
+    }
+    if !protocol.intends_reuse && there.exists && !there.condemned {
         push(out, "a writer relies on the object without an intent", at(Stage::Stored, Intent::None));
-        return;
-    }
-    if !protocol.looks_after_intent && there.condemned != Mark::None && protocol.condemned == Condemned::Wait {
-        return;
-    }
-    if !protocol.looks_after_intent && there.condemned == Mark::None {
-        // Seen to be free, and the intent is still to come: told apart by its having none yet.
-        push(out, "a writer looks before its intent", at(Stage::Intended, Intent::None));
-        return;
-    }
-    push(out, "a writer records its intent", at(Stage::Intended, Intent::Held));
-}
-
-fn release(state: &mut State, object: usize) {
-    state.objects[object].released = true;
-    for collector in state.collectors.iter_mut().filter(|collector| usize::from(collector.object) == object) {
-        collector.saw_release = false;
+    } else if !protocol.looks_after_intent {
+        if !there.condemned {
+            push(out, "a writer looks before its intent", at(Stage::Intended, Intent::None));
+        }
+    } else {
+        push(out, "a writer records its intent", at(Stage::Intended, Intent::Held));
     }
 }
 
-/// What is left of a writer that rolls back or is killed.
-fn stop_writer(state: &mut State, number: usize, leaves_intent: bool) {
-    let writer = &mut state.writers[number];
-    if writer.intent != Intent::None && leaves_intent {
-        state.objects[usize::from(writer.object)].abandoned = true;
-    }
-    *writer = Writer { rows: writer.rows, ..Writer::default() };
+/// The paths that a writer's intents name: those of the generations that it met on its way.
+fn intended(writer: &Writer) -> impl Iterator<Item = usize> + use<> {
+    let path = usize::from(writer.path);
+    let from = path - path % GENERATIONS;
+    let any = writer.intent != Intent::None;
+    (from..=path).filter(move |_| any)
 }
 
-fn kill_collector(state: &mut State, number: usize) {
-    let collector = std::mem::take(&mut state.collectors[number]);
-    if collector.owns {
-        state.objects[usize::from(collector.object)].condemned = Mark::Left;
+fn intends(writer: &Writer, path: usize) -> bool {
+    intended(writer).any(|intended| intended == path)
+}
+
+fn kill_writer(protocol: &Protocol, state: &mut State, number: usize) {
+    let writer = state.writers[number];
+    if writer.intent != Intent::Revoked || protocol.keeps_revoked {
+        intended(&writer).for_each(|path| state.paths[path].abandoned = true);
     }
+    state.writers[number] = Writer { rows: writer.rows, ..Writer::default() };
+}
+
+fn revoke(protocol: &Protocol, state: &mut State) {
+    for number in 0..state.writers.len() {
+        let writer = state.writers[number];
+        if writer.intent == Intent::Expired {
+            state.writers[number].intent = Intent::Revoked;
+            if protocol.revoking_releases {
+                intended(&writer).for_each(|path| release(state, path));
+            }
+        }
+    }
+}
+
+/// Releases what the intents of the dead are about, and strikes these.
+fn bury(state: &mut State, path: usize) {
+    state.paths[path].abandoned = false;
+    release(state, path);
 }
 
 fn collector_steps(protocol: &Protocol, cast: Cast, state: &State, number: usize, out: &mut Vec<Step>) {
     let collector = state.collectors[number];
-    let object = usize::from(collector.object);
+    let path = usize::from(collector.path);
     let to = |at| with(state, |next| next.collectors[number].at = at);
+    let intents = is_intended(protocol, state, path).then_some(Phase::Idle);
+    let rows = state.is_named(path).then_some(Phase::Named);
     let (first, second) = match protocol.look_order {
-        LookOrder::IntentsFirst => (look_at_intents as fn(&Protocol, &mut State, usize) -> bool, look_at_rows as _),
-        LookOrder::ReferencesFirst => (look_at_rows as fn(&Protocol, &mut State, usize) -> bool, look_at_intents as _),
+        LookOrder::IntentsFirst => (intents, rows),
+        LookOrder::ReferencesFirst => (rows, intents),
     };
-    let look = |look: fn(&Protocol, &mut State, usize) -> bool, then| {
-        with(state, |next| {
-            let named = look(protocol, next, object);
-            next.collectors[number].at = if named { Phase::Pardoning } else { then };
+    let look = |found: Option<Phase>, then| {
+        with(state, |next| match found.unwrap_or(then) {
+            Phase::Idle => next.collectors[number] = Collector::default(),
+            at => next.collectors[number].at = at,
         })
     };
     match collector.at {
         Phase::Idle => {
-            for object in 0..cast.objects {
-                take_up(protocol, state, number, object, out);
+            for path in (0..cast.paths()).filter(|path| state.paths[*path].released) {
+                push(out, "a collector takes and condemns the path", {
+                    with(state, |next| {
+                        next.paths[path].condemned |= protocol.condemns_before_look;
+                        next.collectors[number] =
+                            Collector { at: Phase::Condemned, path: path as u8, saw_release: true };
+                    })
+                });
             }
         }
         Phase::Condemned if !protocol.second_look => push(out, "a collector does not look again", to(Phase::Resolved)),
         Phase::Condemned => push(out, "a collector looks again", look(first, Phase::HalfLooked)),
         Phase::HalfLooked => push(out, "a collector looks on", look(second, Phase::Resolved)),
-        Phase::Resolved => {
-            let next = with(state, |next| {
-                next.objects[object].exists = false;
-                next.collectors[number].at = Phase::Deleted;
-                if !protocol.strikes_last {
-                    strike(protocol, next, number);
-                    next.objects[object].exists = state.objects[object].exists;
-                    next.collectors[number] =
-                        Collector { at: Phase::Deleted, object: object as u8, ..Default::default() };
-                }
-            });
-            let deletes = protocol.strikes_last;
-            let broken = (deletes && in_use(state, object)).then_some(Broken::DeletedInUse);
-            let what = if deletes { "a collector deletes the object" } else { "a collector strikes the object first" };
-            out.push(Step { what, state: next, broken });
-        }
-        Phase::Deleted if protocol.strikes_last => {
-            push(out, "a collector strikes the object", with(state, |next| strike(protocol, next, number)))
-        }
-        Phase::Deleted => out.push(Step {
-            what: "a collector deletes the object last",
-            state: with(state, |next| {
-                next.objects[object].exists = false;
-                next.collectors[number] = Collector::default();
-            }),
-            broken: in_use(state, object).then_some(Broken::DeletedInUse),
+        Phase::Resolved if !protocol.strikes_last => push(out, "a collector strikes the path first", {
+            with(state, |next| {
+                strike(protocol, next, number);
+                next.collectors[number] =
+                    Collector { at: Phase::Deleted, path: collector.path, ..Collector::default() };
+            })
         }),
-        Phase::Pardoning => {
-            push(out, "a collector pardons the object", with(state, |next| strike(protocol, next, number)))
+        Phase::Resolved => out.push(delete(state, path, "a collector deletes the object", |next| {
+            next.paths[path].condemned = true;
+            next.collectors[number].at = Phase::Deleted;
+        })),
+        Phase::Deleted if !protocol.strikes_last => {
+            out.push(delete(state, path, "a collector deletes the object last", |next| {
+                next.collectors[number] = Collector::default();
+            }))
+        }
+        Phase::Deleted | Phase::Named => {
+            push(out, "a collector strikes the path", with(state, |next| strike(protocol, next, number)))
         }
     }
 }
 
-/// A collector may look into any object: those that the journal names, and those that a full scan finds.
-fn take_up(protocol: &Protocol, state: &State, number: usize, object: usize, out: &mut Vec<Step>) {
-    let there = state.objects[object];
-    let mark = if protocol.condemns_before_look { Mark::Working } else { there.condemned };
-    let at = |at, owns| {
-        with(state, |next| {
-            next.objects[object].condemned = mark;
-            for other in next.collectors.iter_mut().filter(|other| usize::from(other.object) == object) {
-                other.owns = false;
-            }
-            next.collectors[number] = Collector { at, object: object as u8, saw_release: true, owns };
-        })
+/// True if a writer that may still commit has said that it may name the path.
+fn is_intended(protocol: &Protocol, state: &State, path: usize) -> bool {
+    let counts = |writer: &&Writer| match writer.intent {
+        Intent::Held => true,
+        Intent::Expired => protocol.revokes,
+        Intent::None | Intent::Revoked => false,
     };
-    match there.condemned {
-        Mark::None if there.exists || there.released || there.abandoned => {
-            push(out, "a collector condemns the object", at(Phase::Condemned, protocol.condemns_before_look))
-        }
-        Mark::None => {}
-        Mark::Working if protocol.waits_for_the_slow => {}
-        Mark::Working | Mark::Left => {
-            let phase = if protocol.looks_after_takeover { Phase::Condemned } else { Phase::Resolved };
-            push(out, "a collector takes over", at(phase, true));
-        }
-    }
+    state.paths[path].abandoned && protocol.revokes
+        || state.writers.iter().filter(counts).any(|writer| intends(writer, path))
 }
 
-/// True if a writer that may still commit has an intent; those that may not any more are told so.
-fn look_at_intents(protocol: &Protocol, state: &mut State, object: usize) -> bool {
-    let on = |writer: &&mut Writer| writer.at != Stage::Idle && usize::from(writer.object) == object;
-    if state.writers.iter_mut().filter(on).any(|writer| writer.intent == Intent::Held) {
-        return true;
-    }
-    state.objects[object].abandoned = false;
-    for writer in state.writers.iter_mut().filter(on).filter(|writer| writer.intent == Intent::Expired) {
-        if protocol.revokes {
-            writer.intent = Intent::Revoked;
-        }
-    }
-    false
-}
-
-fn look_at_rows(_: &Protocol, state: &mut State, object: usize) -> bool {
-    state.is_named(object)
-}
-
-/// Takes the object out of the journal; what was released or intended since stays.
+/// Takes the path from the list of what was released; what was released since stays.
 fn strike(protocol: &Protocol, state: &mut State, number: usize) {
     let collector = std::mem::take(&mut state.collectors[number]);
-    let object = &mut state.objects[usize::from(collector.object)];
-    if collector.saw_release || !protocol.strikes_known_releases {
-        object.released = false;
+    let path = &mut state.paths[usize::from(collector.path)];
+    if collector.saw_release || !protocol.strikes_taken_releases {
+        path.released = false;
     }
-    if collector.owns {
-        object.condemned = Mark::None;
-    }
+    path.condemned &= protocol.keeps_condemned;
 }
 
 /// True if a row names the object, or one that may still be committed.
-fn in_use(state: &State, object: usize) -> bool {
+fn in_use(state: &State, path: usize) -> bool {
     let relies = |writer: &Writer| {
-        writer.at == Stage::Stored && usize::from(writer.object) == object && writer.intent != Intent::Revoked
+        writer.at == Stage::Stored && usize::from(writer.path) == path && writer.intent != Intent::Revoked
     };
-    state.objects[object].exists && (state.is_named(object) || state.writers.iter().any(relies))
+    state.paths[path].exists && (state.is_named(path) || state.writers.iter().any(relies))
 }
 
 /// The promise that a state breaks.
 pub(crate) fn broken(protocol: &Protocol, cast: Cast, state: &State) -> Option<Broken> {
-    for object in 0..cast.objects {
-        let there = state.objects[object];
-        let has_intent = |writer: &Writer| {
-            usize::from(writer.object) == object
-                && match writer.intent {
-                    Intent::None => false,
-                    Intent::Revoked => protocol.keeps_revoked,
-                    Intent::Held | Intent::Expired => true,
-                }
-        };
-        let known =
-            there.released || there.abandoned || there.condemned != Mark::None || state.writers.iter().any(has_intent);
-        match (there.exists, state.is_named(object)) {
+    for path in 0..cast.paths() {
+        let there = state.paths[path];
+        let intends =
+            |writer: &Writer| intends(writer, path) && (writer.intent != Intent::Revoked || protocol.keeps_revoked);
+        let known = there.released || there.abandoned || state.writers.iter().any(intends);
+        match (there.exists, state.is_named(path)) {
             (false, true) => return Some(Broken::Dangling),
             (true, false) if !known => return Some(Broken::Forgotten),
             _ => {}
@@ -418,36 +457,28 @@ pub(crate) fn broken(protocol: &Protocol, cast: Cast, state: &State) -> Option<B
     (!settles(protocol, cast, state)).then_some(Broken::LeftBehind)
 }
 
-/// True if one collection, when all others have stopped and all leases ran out, leaves the objects that rows name and
-/// nothing else, and an empty journal.
+/// True if one collection, when all others have stopped and all leases are over, leaves the objects that rows name and
+/// nothing else, and nothing to do.
 fn settles(protocol: &Protocol, cast: Cast, state: &State) -> bool {
     let mut state = *state;
-    for number in 0..cast.writers {
-        stop_writer(&mut state, number, true);
-    }
-    for number in 0..cast.collectors {
-        kill_collector(&mut state, number);
-    }
+    (0..cast.writers).for_each(|number| kill_writer(protocol, &mut state, number));
+    state.collectors = Default::default();
+    (0..cast.paths())
+        .filter(|path| state.paths[*path].abandoned)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .for_each(|path| bury(&mut state, path));
     let mut out = Vec::new();
-    // More steps than a collection of two objects can take.
-    for _ in 0..24 {
+    let alone = Cast { collectors: 1, ..cast };
+    // More steps than the collection of all paths takes.
+    for _ in 0..8 * cast.paths() {
         out.clear();
-        let needs = |object: usize| {
-            let there = state.objects[object];
-            there.released || there.abandoned || there.condemned != Mark::None
-        };
-        if state.collectors[0].at == Phase::Idle {
-            let Some(object) = (0..cast.objects).find(|object| needs(*object)) else { break };
-            take_up(protocol, &state, 0, object, &mut out);
-        } else {
-            collector_steps(protocol, cast, &state, 0, &mut out);
-        }
+        collector_steps(protocol, alone, &state, 0, &mut out);
         let Some(step) = out.pop() else { break };
         state = step.state;
     }
-    (0..cast.objects).all(|number| {
-        let object = state.objects[number];
-        let is_clean = !object.released && !object.abandoned && object.condemned == Mark::None;
-        object.exists == state.is_named(number) && is_clean
+    (0..cast.paths()).all(|path| {
+        let there = state.paths[path];
+        there.exists == state.is_named(path) && !there.released && !there.abandoned
     })
 }
