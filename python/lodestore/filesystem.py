@@ -15,7 +15,8 @@ from fsspec.mapping import FSMap
 from . import _lodestore
 from .connection import project_at
 
-#: The stores of this process that file systems were made of: zarr makes them again from their text.
+#: The stores of this process that file systems were made of, by project, name and root: zarr makes file
+#: systems again from their text.
 _handles = {}
 _pool = ThreadPoolExecutor(32, thread_name_prefix="lodestore-fs")
 
@@ -23,8 +24,8 @@ _pool = ThreadPoolExecutor(32, thread_name_prefix="lodestore-fs")
 class LodestoreFileSystem(AsyncFileSystem):
     """A store, with the paths that rows tell.
 
-    It is made again elsewhere from the one text that made it: which project, which store, and
-    whether writing is allowed. The store itself is opened when it is first needed.
+    It is made again elsewhere from the one text that made it: which project, which store, and where
+    in it writing is allowed. The store itself is opened when it is first needed.
     """
 
     protocol = "lodestore"
@@ -37,20 +38,26 @@ class LodestoreFileSystem(AsyncFileSystem):
 
     @classmethod
     def of(cls, handle, *, writable=False):
-        """The file system of a store of the core."""
+        """The file system of a store of the core.
+
+        It is `writable` everywhere, nowhere, or only below the paths in a list, as long as objects are
+        staged there.
+        """
         # Projects on one server may mean different stores by one name.
         told = {"place": handle.place, "store": handle.name, "root": str(handle.local_path("x"))}
-        spec = json.dumps({**told, "writable": writable})
-        _handles[spec] = handle
-        made = cls(spec)
+        _handles[tuple(told.values())] = handle
+        if isinstance(writable, list):
+            writable = {"below": writable, "process": os.getpid()}
+        made = cls(json.dumps({**told, "writable": writable}))
         # One that was made before may follow settings that have changed since.
         made.__dict__["_store"] = handle
         return made
 
     @cached_property
     def _store(self):
-        if self.spec in _handles:
-            return _handles[self.spec]
+        known = _handles.get((self._told["place"], self._told["store"], self._told["root"]))
+        if known is not None:
+            return known
         return _lodestore.StoreHandle.open(project_at(self._told["place"]), self._told["store"])
 
     @cached_property
@@ -59,6 +66,9 @@ class LodestoreFileSystem(AsyncFileSystem):
         return os.path.dirname(inside) if inside else None
 
     def __reduce__(self):
+        if self._told["writable"]:
+            # Whoever gets it may write what is staged here.
+            _lodestore.staged_is_shared()
         return type(self), (self.spec,)
 
     def _inner(self, path):
@@ -69,8 +79,17 @@ class LodestoreFileSystem(AsyncFileSystem):
         return path.strip("/")
 
     def _refuse_if_read_only(self, path):
-        if not self._told["writable"]:
+        if not self._may_write(self._inner(path)):
             raise PermissionError(f"stored objects are read only: {path}")
+
+    def _may_write(self, inner):
+        writable = self._told["writable"]
+        if isinstance(writable, bool):
+            return writable
+        if not any(inner == root or inner.startswith(f"{root}/") for root in writable["below"]):
+            return False
+        # Only the process that stages an object knows how long it is pending.
+        return os.getpid() != writable["process"] or self._store.is_staged(inner)
 
     async def _run(self, work, *arguments):
         return await asyncio.get_running_loop().run_in_executor(_pool, work, *arguments)

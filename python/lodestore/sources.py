@@ -22,8 +22,8 @@ def prepare(value, folders):
 def _content(value, folders):
     if isinstance(value, (bytes, str, os.PathLike, ObjectRef)):
         return value
-    if isinstance(getattr(value, "_core", None), _lodestore.ObjectHandle):
-        # A reference: the core knows where it lies.
+    if isinstance(getattr(value, "_core", None), (_lodestore.ObjectHandle, _lodestore.StagedHandle)):
+        # A reference, or an object that is being staged: the core knows where it lies.
         return value
     if hasattr(value, "read") and not hasattr(value, "dtype"):
         return _spooled(value, folders)

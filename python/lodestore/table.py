@@ -6,11 +6,12 @@ from .expression import Expression, QueryExpression
 from .progress import Progress
 from .removal import Removal
 from .rows import frame_with_key, query_of, source
+from .staged import Staging
 from .updating import Updating
 from .validation import ValidationResult
 
 
-class Table(Dependencies, Removal, Updating, QueryExpression):
+class Table(Dependencies, Removal, Staging, Updating, QueryExpression):
     """A table in a database. Restricting it gives the same class with fewer rows."""
 
     #: The text that declares the table.

@@ -14,6 +14,7 @@ mod memory;
 mod query;
 mod reference;
 mod source;
+mod staged;
 mod store;
 
 use pyo3::prelude::*;
@@ -41,6 +42,8 @@ mod _lodestore {
     use crate::reference::ArrayRef;
     #[pymodule_export]
     use crate::source::Source;
+    #[pymodule_export]
+    use crate::staged::{StagedArray, StagedFile, StagedHandle, staged_is_shared};
     #[pymodule_export]
     use crate::store::{ObjectHandle, StoreHandle};
 

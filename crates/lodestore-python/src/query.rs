@@ -1,6 +1,6 @@
 //! Queries and tables for Python.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
@@ -21,6 +21,7 @@ use crate::error::{IntoPyResult, from_py_err, run, to_py_err};
 use crate::heading::{Attribute, attributes_of};
 use crate::reference::reference_to_python;
 use crate::source::Source;
+use crate::staged::StagedHandle;
 
 /// What is wrong with a row: its number, the attribute, and why.
 type Fault = (usize, Option<String>, String);
@@ -169,6 +170,11 @@ impl Query {
         self.dict(py, &names, &row)
     }
 
+    /// The place of a new object for an attribute of the one row that this is.
+    fn create_object_ref(&self, py: Python<'_>, attribute: &str, extension: &str) -> PyResult<StagedHandle> {
+        run(py, || self.0.create_object_ref(attribute, extension)).map(StagedHandle)
+    }
+
     /// Deletes these rows and what depends on them, if `confirm` (where there is one) agrees to what it is shown.
     fn delete(&self, py: Python<'_>, part_integrity: &str, confirm: Option<Py<PyAny>>) -> PyResult<u64> {
         let options = DeleteOptions { part_integrity: part_integrity_from_python(part_integrity).into_py(py)? };
@@ -291,6 +297,18 @@ impl Table {
         let of_python = run(py, || self.0.foreign_attributes())?;
         let row = row_from_python(row, &of_python).map_err(|error| error.with("table", self.0.name())).into_py(py)?;
         run(py, || query.0.update1(row))
+    }
+
+    /// The place of a new object for an attribute of the row that `key` names.
+    fn stage(
+        &self,
+        py: Python<'_>,
+        attribute: &str,
+        key: &Bound<'_, PyDict>,
+        extension: &str,
+    ) -> PyResult<StagedHandle> {
+        let key = row_from_python(key, &HashSet::new()).into_py(py)?;
+        run(py, || self.0.stage(attribute, &key, extension)).map(StagedHandle)
     }
 
     /// Drops this table and what depends on it, if `confirm` agrees; gives the names of what was dropped.

@@ -1,6 +1,6 @@
 //! References to arrays for Python.
 
-use lodestore::{Error, ErrorKind, Reference};
+use lodestore::{Error, ErrorKind, Reference, Value};
 use lodestore::{Index, NpyRef, ObjectRef};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyEllipsis, PyInt, PyList, PySlice, PyTuple};
@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use crate::convert::{array_to_python, dtype_to_python, json_from_python, json_to_python};
 use crate::error::{IntoPyResult, run, to_py_err};
 use crate::instance::Instance;
+use crate::staged::StagedHandle;
 use crate::store::ObjectHandle;
 
 /// An array in a store, not yet read.
@@ -163,14 +164,25 @@ pub(crate) fn reference_of_metadata(py: Python<'_>, codec: String, metadata: &Bo
     lodestore::codec::reference_of(codec, document).into_py(py)
 }
 
-/// The reference in a Python object, if it is one.
-pub(crate) fn reference_of(object: &Bound<'_, PyAny>) -> Option<Reference> {
-    located_reference(object).map(|(reference, _)| reference)
+/// The value of a Python object that stands for something in a store: a reference, or an object that is being staged.
+pub(crate) fn value_in_store(object: &Bound<'_, PyAny>) -> Option<Value> {
+    let core = core_of(object)?;
+    match core.cast::<StagedHandle>() {
+        Ok(staged) => Some(staged.get().0.clone().into()),
+        Err(_) => reference_in(&core).map(|(reference, _)| Value::Reference(reference)),
+    }
+}
+
+fn core_of<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    object.getattr_opt(pyo3::intern!(object.py(), "_core")).ok()?
 }
 
 /// The reference in a Python object, if it is one, and the project that it belongs to.
 pub(crate) fn located_reference(object: &Bound<'_, PyAny>) -> Option<(Reference, lodestore::Instance)> {
-    let core = object.getattr_opt(pyo3::intern!(object.py(), "_core")).ok()??;
+    reference_in(&core_of(object)?)
+}
+
+fn reference_in(core: &Bound<'_, PyAny>) -> Option<(Reference, lodestore::Instance)> {
     match core.cast::<ArrayRef>() {
         Ok(found) => Some((found.get().0.reference().clone(), found.get().0.instance().clone())),
         Err(_) => {

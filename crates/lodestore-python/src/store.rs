@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lodestore::store::{PutMode, Store};
-use lodestore::{FileSegment, ObjectRef, Segment, StorePath};
+use lodestore::store::Store;
+use lodestore::{FileSegment, ObjectRef, Payload, StorePath};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
@@ -20,6 +20,12 @@ use crate::memory::to_bytes;
 pub(crate) struct StoreHandle {
     instance: lodestore::Instance,
     store: Arc<dyn Store>,
+}
+
+impl StoreHandle {
+    pub(crate) fn of(instance: lodestore::Instance, store: Arc<dyn Store>) -> Self {
+        StoreHandle { instance, store }
+    }
 }
 
 #[pymethods]
@@ -75,17 +81,16 @@ impl StoreHandle {
 
     /// Writes an object in one step, over one that is there.
     fn put(&self, py: Python<'_>, path: &str, content: &Bound<'_, PyBytes>) -> PyResult<()> {
-        let payload = [Segment::Bytes(Bytes::copy_from_slice(content.as_bytes()))];
-        run(py, || self.store.put(&StorePath::new(path)?, &payload, PutMode::Replace)).map(drop)
+        let payload = Payload::from(Bytes::copy_from_slice(content.as_bytes()));
+        run(py, || self.instance.put_object(&self.store, &StorePath::new(path)?, payload))
     }
 
     /// Like `put`, with the content of a file of this machine.
     fn put_file(&self, py: Python<'_>, path: &str, file: PathBuf) -> PyResult<()> {
         run(py, || {
-            let payload = [Segment::File(FileSegment::open(file)?)];
-            self.store.put(&StorePath::new(path)?, &payload, PutMode::Replace)
+            let payload = Payload(vec![FileSegment::open(file)?.into()]);
+            self.instance.put_object(&self.store, &StorePath::new(path)?, payload)
         })
-        .map(drop)
     }
 
     /// All objects in a folder and below, with their sizes.
@@ -95,6 +100,11 @@ impl StoreHandle {
             let entries = self.store.list(folder.as_ref())?;
             entries.map(|entry| entry.map(|entry| (entry.path.to_string(), entry.size))).collect()
         })
+    }
+
+    /// True if an object is being staged at this path or above it.
+    fn is_staged(&self, path: &str) -> bool {
+        self.instance.is_staged(self.store.name(), path)
     }
 
     /// Removes an object; false if it was not there.

@@ -14,6 +14,7 @@ use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaN
 use crate::backend;
 use crate::config::{Config, StoreSpec};
 use crate::schema::Schema;
+use crate::staged::Stages;
 use crate::table::Table;
 use crate::transaction::Transactions;
 
@@ -32,6 +33,7 @@ struct Inner {
     stores: Mutex<HashMap<String, OpenStore>>,
     headings: Mutex<Headings>,
     transactions: Transactions,
+    stages: Stages,
 }
 
 /// The headings that were read, and the version of the catalog from which.
@@ -94,6 +96,7 @@ impl Instance {
             stores: Mutex::default(),
             headings: Mutex::default(),
             transactions: Transactions::default(),
+            stages: Stages::default(),
         }));
         instance.prepare()?;
         Ok(instance)
@@ -250,6 +253,10 @@ impl Instance {
 
     pub(crate) fn transactions(&self) -> &Transactions {
         &self.0.transactions
+    }
+
+    pub(crate) fn stages(&self) -> &Stages {
+        &self.0.stages
     }
 
     pub(crate) fn chain(&self, codec: &str) -> Result<Chain> {

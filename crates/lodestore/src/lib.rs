@@ -102,6 +102,7 @@ mod row;
 mod row_serde;
 mod save;
 mod schema;
+mod staged;
 mod stream;
 mod table;
 mod transaction;
@@ -122,6 +123,7 @@ pub use preview::PreviewOptions;
 pub use query::Query;
 pub use row::Row;
 pub use schema::{Resolve, Schema};
+pub use staged::{StagedArray, StagedFile, StagedObject, StagedRow, StagedRows, staged_is_shared};
 pub use stream::Stream;
 pub use table::Table;
 

@@ -94,18 +94,46 @@ pub(crate) fn place(
     chain: &Chain,
     object: NewObject,
 ) -> Result<Upload> {
-    let Target { spec, store } = target;
-    let (path, hash, checksum) = match &object.addressing {
+    match &object.addressing {
         Addressing::Hash => {
             let (hash, checksum) = hash_and_checksum(&object.payload)?;
-            let path = hash_path(&spec.hash_prefix, table.schema.as_str(), &spec.subfolding, &hash)?;
-            (path, Some(hash), checksum)
+            place_hashed(target, table, chain, object, hash, checksum)
         }
         Addressing::Schema { extension } => {
-            let path = fresh_path(spec, table.schema.as_str(), &table.table, context, extension)?;
-            (path, None, checksum(&object.payload)?)
+            let path = fresh_path(&target.spec, table.schema.as_str(), &table.table, context, extension)?;
+            let checksum = checksum(&object.payload)?;
+            Ok(placed_at(target, table, chain, object, path, None, checksum))
         }
-    };
+    }
+}
+
+/// Like [`place`], for content of which hash and checksum are known.
+///
+/// # Errors
+/// `InvalidName` if schema and settings make no path.
+pub(crate) fn place_hashed(
+    target: &Target,
+    table: &FullTableName,
+    chain: &Chain,
+    object: NewObject,
+    hash: String,
+    checksum: String,
+) -> Result<Upload> {
+    let spec = &target.spec;
+    let path = hash_path(&spec.hash_prefix, table.schema.as_str(), &spec.subfolding, &hash)?;
+    Ok(placed_at(target, table, chain, object, path, Some(hash), checksum))
+}
+
+fn placed_at(
+    target: &Target,
+    table: &FullTableName,
+    chain: &Chain,
+    object: NewObject,
+    path: StorePath,
+    hash: Option<String>,
+    checksum: String,
+) -> Upload {
+    let Target { spec, store } = target;
     let placed = Placed {
         schema: table.schema.to_string(),
         store: spec.name.clone(),
@@ -117,7 +145,7 @@ pub(crate) fn place(
     let column = Value::Json(Json::Object(chain.column(&object, &placed)));
     let shared = object.addressing == Addressing::Hash;
     let objects = vec![Part { path, payload: object.payload, checksum }];
-    Ok(Upload { store: store.clone(), objects, last: None, shared, column })
+    Upload { store: store.clone(), objects, last: None, shared, column }
 }
 
 /// Like [`place`], for a folder and the manifest beside it.

@@ -202,6 +202,12 @@ impl Instance {
         }
     }
 
+    /// Takes charge of objects that were written beforehand, for rows that are in now: they go if this thread's
+    /// transaction is rolled back. Without one they stay.
+    pub(crate) fn add_fresh(&self, fresh: impl IntoIterator<Item = Fresh>) {
+        self.with_open(|open| open.fresh.extend(fresh));
+    }
+
     /// Runs `work`, which may write several times, so that all of it happens or nothing: in this thread's transaction,
     /// or else in one of its own, which locks the database from the first write on.
     pub(crate) fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -7,7 +7,8 @@ use lodestore_sql::Heading;
 use lodestore_types::{Error, ErrorKind, Result, Value};
 
 use crate::insert::ready_row;
-use crate::{Query, Row, Table};
+use crate::staged::tell_staged;
+use crate::{Query, Row, StagedObject, Table};
 
 impl Query {
     /// Changes attributes of one row of the table, named by its primary key in `row`; where these rows are restricted
@@ -50,8 +51,16 @@ impl Query {
             return Ok(());
         }
         let whole = key.iter().chain(changes.iter()).map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        let staged: Vec<StagedObject> = changes.values().iter().filter_map(StagedObject::within).cloned().collect();
+        let outcome = self.change_row(&table, &key, whole);
+        tell_staged(&staged, &outcome);
+        outcome
+    }
+
+    /// Sends the values of a row whose key is among them.
+    fn change_row(&self, table: &Table, key: &Row, whole: Row) -> Result<()> {
         let heading = part_of(table.heading(), &whole);
-        let (values, fresh) = ready_row(&table, &heading, whole)?;
+        let (values, fresh) = ready_row(table, &heading, whole)?;
         let dialect = self.instance().dialect();
         let mut columns = Vec::new();
         let mut defaults = Vec::new();
@@ -69,19 +78,34 @@ impl Query {
         }
         parameters.extend(key_parameters);
         let sql = dialect.update(table.heading(), &columns, &defaults)?;
-        let exists = table.restrict(&key)?.expression().exists(dialect)?;
+        let exists = table.restrict(key)?.expression().exists(dialect)?;
         let update = |connection: &mut dyn lodestore_db::Connection| {
             let found = connection.query(&exists.sql, &exists.parameters)?;
             match found.first().and_then(|row| row.first()) {
                 // How many rows an update changed, databases do not count alike.
                 Some(Value::Int(1) | Value::Bool(true)) => connection.execute(&sql, &parameters),
-                _ => Err(not_there(&key)),
+                _ => Err(not_there(key)),
             }
         };
         self.instance().write(fresh, update).map(drop).map_err(|error| match error.kind() {
             ErrorKind::Integrity => table.missing_parent(error),
             _ => error,
         })
+    }
+
+    /// Chooses the place of a new object for `attribute` of the one row that these are, to write it there. As a value of
+    /// [`Query::update1`] it becomes the row's. Like [`Table::stage`], for a row that is there.
+    ///
+    /// # Errors
+    /// As [`Table::stage`]; `RowCount` if this is no row, or more than one.
+    pub fn create_object_ref(&self, attribute: &str, extension: &str) -> Result<StagedObject> {
+        let stage = || {
+            self.refuse_vacuous()?;
+            let table = self.instance().table(self.expression().table_of_rows("update")?)?;
+            let key = self.only_key(Row::default(), &table)?;
+            table.stage(attribute, &key, extension)
+        };
+        stage().map_err(|error| self.locate(error))
     }
 
     fn is_key(&self, name: &str) -> bool {

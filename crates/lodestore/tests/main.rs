@@ -16,6 +16,7 @@ mod query;
 mod schema;
 #[cfg(feature = "postgres")]
 mod servers;
+mod staged;
 mod transactions;
 mod update;
 

@@ -32,14 +32,20 @@ pub struct Header {
 impl Header {
     /// The header for an array, exactly as `numpy.save` writes it.
     pub fn of(array: &NdArray) -> (Header, Bytes) {
-        let order = if orders_agree(array.shape()) { Order::C } else { array.order() };
+        Header::new(array.dtype().clone(), array.shape().to_vec(), array.order())
+    }
+
+    /// The header for an array of this type, shape and order. It is as long for any extent of the axis that grows: the
+    /// first one, or the last of a column-major array.
+    pub fn new(dtype: DType, shape: Vec<usize>, order: Order) -> (Header, Bytes) {
+        let order = if orders_agree(&shape) { Order::C } else { order };
         let text = format!(
             "{{'descr': {}, 'fortran_order': {}, 'shape': {}, }}",
-            descr_text(array.dtype()),
+            descr_text(&dtype),
             if order == Order::Fortran { "True" } else { "False" },
-            shape_text(array.shape()),
+            shape_text(&shape),
         );
-        let growing = if order == Order::Fortran { array.shape().last() } else { array.shape().first() };
+        let growing = if order == Order::Fortran { shape.last() } else { shape.first() };
         let growth = growing.map_or(0, |extent| GROWTH_DIGITS.saturating_sub(extent.to_string().len()));
         let text = text + &" ".repeat(growth);
         let latin1: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
@@ -47,7 +53,7 @@ impl Header {
             Some(text) => wrap(&text, 1).unwrap_or_else(|| wrap_wide(&text, 2)),
             None => wrap_wide(text.as_bytes(), 3),
         };
-        let header = Header { dtype: array.dtype().clone(), shape: array.shape().to_vec(), order, length: bytes.len() };
+        let header = Header { dtype, shape, order, length: bytes.len() };
         (header, bytes.into())
     }
 

@@ -26,6 +26,7 @@ use lodestore_types::{CoreType, Error, ErrorKind, NdArray, Order, Reference, Res
 use serde_json::{Map, Value as Json, json};
 
 use crate::codec::{Addressing, Codec, Context, Encoded, Inner, NewObject, Payload, Stored};
+use crate::layout::{orders_agree, reverse_axes};
 use crate::reference::reference_from_column;
 
 /// The most dimensions that NumPy has.
@@ -83,7 +84,7 @@ fn array_of(value: &Value) -> Result<&NdArray> {
 }
 
 /// What the column tells about an array.
-fn metadata_of(header: &Header) -> Map<String, Json> {
+pub fn metadata_of(header: &Header) -> Map<String, Json> {
     let mut metadata = Map::new();
     metadata.insert("dtype".into(), dtype_name(&header.dtype).into());
     metadata.insert("shape".into(), json!(header.shape));
@@ -137,6 +138,17 @@ pub fn header_of(reference: &Reference) -> Result<Known> {
         }
     }
     Ok(Known { dtype, shape, header })
+}
+
+/// The elements in row-major order.
+pub fn row_major(array: &NdArray) -> Bytes {
+    if array.order() == Order::C || orders_agree(array.shape()) {
+        return array.data().clone();
+    }
+    let reversed: Vec<usize> = array.shape().iter().rev().copied().collect();
+    let mut turned = Vec::with_capacity(array.nbytes());
+    reverse_axes(array.data(), &reversed, array.dtype().itemsize(), &mut turned);
+    turned.into()
 }
 
 /// Reads a whole file; the array shares its bytes.

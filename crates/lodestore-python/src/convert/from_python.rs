@@ -12,7 +12,7 @@ use pyo3::types::{
 
 use super::numpy;
 use crate::error::from_py_err;
-use crate::reference::reference_of;
+use crate::reference::value_in_store;
 
 /// Deeper nesting is refused: it would exhaust the stack of whoever reads it.
 const MAX_DEPTH: usize = 200;
@@ -134,8 +134,8 @@ pub(super) fn convert(object: &Bound<'_, PyAny>, depth: usize) -> Converted {
         // Python bytes never change: they are shared as long as someone needs them.
         return Ok(Value::Bytes(shared_bytes(bytes)));
     }
-    if let Some(reference) = reference_of(object) {
-        return Ok(Value::Reference(reference));
+    if let Some(value) = value_in_store(object) {
+        return Ok(value);
     }
     subclass(object, depth)
 }

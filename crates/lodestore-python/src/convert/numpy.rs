@@ -195,7 +195,8 @@ fn structure(object: &Bound<'_, PyAny>, dtype: &Bound<'_, PyAny>, shape: Vec<usi
     Ok(Value::Struct(StructArray { shape, fields, items: rows }))
 }
 
-fn parse_dtype(dtype: &Bound<'_, PyAny>) -> Result<DType> {
+/// The element type of a dtype of NumPy.
+pub(crate) fn parse_dtype(dtype: &Bound<'_, PyAny>) -> Result<DType> {
     let described = || -> PyResult<(bool, String)> {
         let structured = !dtype.getattr("names")?.is_none();
         let text =

@@ -6,6 +6,7 @@ use lodestore_types::{CoreType, Error, ErrorKind, Result, Value};
 
 use super::batch::Batch;
 use super::plan::{Coding, Plan};
+use crate::StagedObject;
 use crate::filepath::look_up;
 
 /// Takes what is wrong with a row; an error in return ends the check.
@@ -54,6 +55,15 @@ impl Checked {
         }
         filter(&mut self.numbers, keep);
         self.rows = self.numbers.len();
+    }
+
+    /// The objects that were written beforehand for these rows.
+    pub(super) fn staged(&self) -> Vec<StagedObject> {
+        let encoded = self.cells.iter().filter_map(|cells| match cells {
+            Cells::Encode(values) => Some(values),
+            _ => None,
+        });
+        encoded.flatten().filter_map(StagedObject::within).cloned().collect()
     }
 
     /// The value of a plain cell; nothing for one that the database fills in, or a codec.
@@ -134,6 +144,10 @@ impl Plan<'_> {
             Coding::Unknown(codec) => return Err(unknown_codec(codec)),
             Coding::Plain => return Ok(value),
         };
+        if let Some(staged) = StagedObject::within(&value) {
+            staged.check_place(self.heading.table.as_ref(), &self.attributes[index].name)?;
+            return Ok(value);
+        }
         let codec = chain.codecs()[0].name();
         if codec == "filepath" {
             // A path of the user's is looked up now, while nothing is written.

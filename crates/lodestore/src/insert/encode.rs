@@ -8,11 +8,12 @@ use rayon::prelude::*;
 use super::check::{Cells, Checked};
 use super::copy::copied;
 use super::plan::Plan;
-use crate::Table;
 use crate::current::work_for;
 use crate::filepath::look_up;
 use crate::placement::{Upload, place, place_folder, write_all};
+use crate::staged::Finished;
 use crate::transaction::Fresh;
+use crate::{StagedObject, Table};
 
 /// So many bytes of values are encoded and written together; a greater one goes alone.
 const BATCH_BYTES: usize = 128 << 20;
@@ -127,6 +128,12 @@ fn encode(table: &Table, plan: &Plan<'_>, job: Job) -> Result<Outcome> {
         key: job.key,
         store: target.map(|target| target.spec.name.clone()),
     };
+    if let Some(staged) = StagedObject::within(&job.value) {
+        return match staged.finish(&context).map_err(|error| error.with("row", job.number))? {
+            Finished::Column(column) => Ok(Outcome::Column(column)),
+            Finished::Upload(upload) => Ok(Outcome::Object(Box::new(upload))),
+        };
+    }
     let (told, encoded) = match &job.value {
         Value::Reference(reference) => {
             let told = reference.metadata.get("checksum").and_then(|checksum| checksum.as_str()).map(str::to_owned);

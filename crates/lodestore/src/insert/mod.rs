@@ -30,6 +30,7 @@ use std::collections::HashSet;
 use lodestore_types::{Error, ErrorKind, Result};
 
 use crate::Table;
+use crate::staged::tell_staged;
 use crate::transaction::{Fresh, remove_fresh};
 use check::{Checked, Refuse};
 use encode::encode_all;
@@ -148,11 +149,16 @@ impl Work<'_> {
         if checked.rows == 0 {
             return Ok(0);
         }
+        let staged = checked.staged();
+        if !staged.is_empty() && self.options.duplicates == Duplicates::Skip {
+            return Err(Error::new(ErrorKind::InvalidRequest, "a row with staged objects cannot be left out")
+                .with_hint("insert it without `skip_duplicates`"));
+        }
         let mut fresh = Vec::new();
         let mut report = |rows: usize| progress(before + rows as u64);
         let ready = encode_all(self.table, &self.plan, &mut checked, &mut fresh, &mut report)
             .and_then(|()| Inserts::new(self.table, &self.plan, checked, self.options.duplicates));
-        match ready {
+        let outcome = match ready {
             // Where objects were written, that was the progress to tell.
             Ok(inserts) => self.write(&inserts, fresh, &mut |rows| {
                 if !stores {
@@ -163,7 +169,9 @@ impl Work<'_> {
                 remove_fresh(fresh.iter().map(|(_, fresh)| fresh));
                 Err(error)
             }
-        }
+        };
+        tell_staged(&staged, &outcome);
+        outcome
     }
 
     /// Checks a batch, and counts its rows.
