@@ -226,10 +226,14 @@ def test_the_answer_to_a_commit_is_lost(server, lab, sample, tmp_path):
         line.cuts = True
         with pytest.raises(dj.errors.LostConnectionError, match="not known"):
             there.insert1({"id": 2, "trace": np.arange(5)})
+        with pytest.raises(dj.errors.LostConnectionError, match="not known"), there.staged_insert1 as staged:
+            staged.rec["id"] = 4
+            with staged.array("trace", "i8", (None,)) as array:
+                array.append(np.arange(9))
         line.cuts = False
-        assert len(there) == 2 and len(there.insert1({"id": 3, "trace": np.arange(7)}) or there) == 3
+        assert len(there) == 3 and len(there.insert1({"id": 3, "trace": np.arange(7)}) or there) == 4
     line.door.close()
-    assert [len(row["trace"].load()) for row in Trace.to_dicts(order_by="id")] == [3, 5, 7]
+    assert [len(row["trace"].load()) for row in Trace.to_dicts(order_by="id")] == [3, 5, 7, 9]
 
 
 def test_killed_in_the_middle_of_populate(server, lab, sample, tmp_path):

@@ -159,6 +159,7 @@ def test_all_kinds_of_fields_in_one_row(scans, key, tmp_path, objects):
     assert objects() == before and sum(path.startswith("_hash/") for path in before) == 3
 
 
+@pytest.mark.databases("sqlite")
 @pytest.mark.parametrize("shape", [(5,), (5, 3), (5, 2, 2), (0, 4)])
 @pytest.mark.parametrize("dtype", ["f8", ">i2", "U3", [("a", "i4"), ("b", "f8", (2,))]])
 def test_slabs_become_the_file_that_numpy_writes(scans, key, tmp_path, shape, dtype):
@@ -251,6 +252,7 @@ def refused_at_once():
     }
 
 
+@pytest.mark.databases("sqlite")
 @pytest.mark.parametrize("case", refused_at_once())
 def test_what_cannot_be_staged_is_refused(scans, key, objects, case):
     kind, says, call = refused_at_once()[case]
@@ -263,6 +265,7 @@ def test_what_cannot_be_staged_is_refused(scans, key, objects, case):
     assert len(scans) == 0 and objects() == []
 
 
+@pytest.mark.databases("sqlite")
 @pytest.mark.parametrize("rec", [{}, {"subject_id": 1}, {"session": "x"}, {"subject_id": 1, "session": None}])
 def test_the_key_comes_first(scans, rec):
     with (
@@ -335,6 +338,7 @@ def incomplete():
     }
 
 
+@pytest.mark.databases("sqlite")
 @pytest.mark.parametrize(
     ("fault", "says"), incomplete().items(), ids=lambda part: getattr(part, "__name__", "")
 )
