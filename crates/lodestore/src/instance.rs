@@ -272,7 +272,12 @@ impl Instance {
     }
 
     pub(crate) fn with_connection<T>(&self, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
-        self.0.pool.with(work)
+        self.0.pool.with(work).inspect_err(|error| {
+            // Another program may have altered the table; not every database tells it before.
+            if error.kind() == ErrorKind::UnknownAttribute {
+                lock(&self.0.headings).known.clear();
+            }
+        })
     }
 
     pub(crate) fn query(&self, statement: &Statement) -> Result<Vec<StoredRow>> {

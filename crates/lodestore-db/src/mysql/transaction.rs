@@ -73,7 +73,8 @@ impl Transaction {
 pub(super) fn is_definition(sql: &str) -> bool {
     let mut words = sql.split_whitespace().map(str::to_ascii_uppercase);
     let (word, next) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    matches!(word.as_str(), "CREATE" | "DROP" | "ALTER" | "RENAME" | "TRUNCATE") && next != "TEMPORARY"
+    // What is executed by name is a definition too: nothing else is prepared by text.
+    matches!(word.as_str(), "CREATE" | "DROP" | "ALTER" | "RENAME" | "TRUNCATE" | "EXECUTE") && next != "TEMPORARY"
 }
 
 #[cfg(test)]

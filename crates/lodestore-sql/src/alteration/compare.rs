@@ -1,6 +1,6 @@
 //! What differs between a table and a definition.
 
-use lodestore_types::{Error, ErrorKind, Result};
+use lodestore_types::{CoreType, Error, ErrorKind, Result};
 
 use super::{Alteration, Change};
 use crate::{Attribute, AttributeType, Declaration, DefaultValue, ForeignKey, Heading, Index};
@@ -118,9 +118,21 @@ fn pairs(key: &ForeignKey) -> Vec<(&String, &String)> {
     pairs
 }
 
-/// Whether values are kept alike, however the type is spelled.
+/// Whether values are kept alike, however the type is spelled. A type that is spelled alike is kept as this database does.
 fn is_same_type(left: &AttributeType, right: &AttributeType) -> bool {
-    left.core == right.core && left.codec == right.codec && left.native == right.native
+    left.declared == right.declared
+        || (left.core == right.core && left.codec == right.codec && left.native == right.native)
+}
+
+/// Whether two defaults come to the same in an attribute of this type.
+fn is_same_default(left: &Option<DefaultValue>, right: &Option<DefaultValue>, core: &CoreType) -> bool {
+    match (left, right, core) {
+        (Some(DefaultValue::Now(left)), Some(DefaultValue::Now(right)), CoreType::DateTime(most)) => {
+            let most = most.unwrap_or(6);
+            left.map_or(most, |digits| digits.min(most)) == right.map_or(most, |digits| digits.min(most))
+        }
+        _ => left == right,
+    }
 }
 
 /// The attribute of the table whose values a column of the definition takes over.
@@ -185,6 +197,8 @@ fn adopt(column: &mut Attribute, old: &Attribute, foreign_keys: &[ForeignKey]) -
     }
     if column.nullable {
         column.default = Some(DefaultValue::Null);
+    } else if is_same_default(&column.default, &old.default, &column.kind.core) {
+        column.default.clone_from(&old.default);
     }
     column.lineage.clone_from(&old.lineage);
     Ok(())

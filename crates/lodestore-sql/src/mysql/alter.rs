@@ -1,10 +1,13 @@
 //! Changing a table: one `ALTER TABLE` for all changes, which the servers carry out whole or not at all.
+//!
+//! An index goes by its name, which the server chose and the heading does not tell. Then the server puts the statement
+//! together: it looks the names up and runs the text as a prepared statement.
 
 use lodestore_types::{CoreType, Error, ErrorKind, Result};
 
 use super::table::{create_index, define, name, quote};
 use super::{Server, types};
-use crate::{AlterScript, Alteration, Attribute, Change, Statement};
+use crate::{AlterScript, Alteration, Attribute, Change, Index, Statement};
 
 pub(super) fn alter(server: Server, alteration: &Alteration) -> Result<AlterScript> {
     let target = &alteration.target;
@@ -28,16 +31,66 @@ pub(super) fn alter(server: Server, alteration: &Alteration) -> Result<AlterScri
                 format!("{verb} {column}{moved}")
             }
             Change::AddIndex(index) => format!("ADD {}", create_index(server, index, target)),
-            // The server chose the name, and the heading does not tell it.
-            Change::DropIndex(index) => {
-                let message = format!("mysql cannot drop the index over {}", index.columns.join(", "));
-                return Err(Error::new(ErrorKind::Unsupported, message).with_hint("drop it by its name: `SHOW INDEX`"));
-            }
+            Change::DropIndex(_) => "DROP INDEX ".to_owned(),
         })
     };
-    let clauses = alteration.changes.iter().map(clause).collect::<Result<Vec<_>>>()?;
-    let sql = format!("ALTER TABLE {}\n\t{}", name(&alteration.table), clauses.join(",\n\t"));
-    Ok(AlterScript { statements: vec![Statement { sql, parameters: Vec::new() }], ..AlterScript::default() })
+    let mut pieces = vec![format!("ALTER TABLE {}", name(&alteration.table))];
+    for (number, change) in alteration.changes.iter().enumerate() {
+        let text = format!("{}\n\t{}", if number > 0 { "," } else { "" }, clause(change)?);
+        let behind_a_name = pieces.len() % 2 == 0;
+        match pieces.last_mut() {
+            Some(last) if !behind_a_name => last.push_str(&text),
+            _ => pieces.push(text),
+        }
+        if let Change::DropIndex(index) = change {
+            pieces.push(name_of_index(server, alteration, index));
+        }
+    }
+    let statements = match &mut pieces[..] {
+        [whole] => vec![std::mem::take(whole)],
+        // Texts of ours alternate with names to look up.
+        pieces => {
+            for text in pieces.iter_mut().step_by(2) {
+                *text = types::literal(text);
+            }
+            vec![
+                format!("SET @lodestore_alter = CONCAT({})", pieces.join(", ")),
+                "PREPARE lodestore_alter FROM @lodestore_alter".to_owned(),
+                "EXECUTE lodestore_alter".to_owned(),
+                "DEALLOCATE PREPARE lodestore_alter".to_owned(),
+            ]
+        }
+    };
+    let statements = statements.into_iter().map(|sql| Statement { sql, parameters: Vec::new() }).collect();
+    Ok(AlterScript { statements, ..AlterScript::default() })
+}
+
+/// A query for the quoted name of an index, which must be the columns' only one of its kind.
+fn name_of_index(server: Server, alteration: &Alteration, index: &Index) -> String {
+    let table = &alteration.table;
+    // The plan calls columns what they will be called.
+    let known = |name: &String| {
+        let renamed = alteration.changes.iter().find_map(|change| match change {
+            Change::Modify { old, new, .. } if new.name == *name => Some(old.name.clone()),
+            _ => None,
+        });
+        renamed.unwrap_or_else(|| name.clone())
+    };
+    let columns = index.columns.iter().map(known).collect::<Vec<_>>().join("\n");
+    let column = match server {
+        Server::Mysql => "COALESCE(column_name, CONCAT('(', expression, ')'))",
+        Server::Mariadb => "column_name",
+    };
+    format!(
+        "(SELECT CONCAT('`', REPLACE(index_name, '`', '``'), '`') FROM information_schema.statistics WHERE table_schema = \
+         {} AND table_name = {} AND index_name <> 'PRIMARY' AND non_unique = {} GROUP BY index_name HAVING \
+         GROUP_CONCAT({column}, IF(sub_part IS NULL, '', CONCAT('(', sub_part, ')')), IF(collation = 'D', ' desc', '') \
+         ORDER BY seq_in_index SEPARATOR '\n') = {} LIMIT 1)",
+        types::literal(table.schema.as_str()),
+        types::literal(table.table.as_str()),
+        u8::from(!index.unique),
+        types::literal(&columns)
+    )
 }
 
 /// Values that the server would convert otherwise than we do.

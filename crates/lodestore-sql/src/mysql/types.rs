@@ -184,10 +184,11 @@ pub(super) fn read_default(text: &str, extra: &str, core: &CoreType) -> Option<D
     }
     let value = match core {
         CoreType::Json => {
-            // MySQL tells the expression, MariaDB the text.
+            // MySQL tells the expression, MariaDB the literal or, in older versions, the text.
             let text = text.replace("\\'", "'");
             let literal = text.find('\'').zip(text.rfind('\'')).filter(|(open, close)| open < close);
-            let document = match literal.filter(|_| extra.contains("DEFAULT_GENERATED")) {
+            let quoted = text.starts_with('\'') || extra.contains("DEFAULT_GENERATED");
+            let document = match literal.filter(|_| quoted) {
                 Some((open, close)) => text[open + 1..close].replace("''", "'").replace("\\\\", "\\"),
                 None => text,
             };
