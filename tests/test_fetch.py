@@ -8,6 +8,7 @@ import threading
 import uuid
 from decimal import Decimal
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -341,7 +342,6 @@ def test_a_stream_that_begins_with_nulls(schema):
 
 
 def test_duckdb_reads_queries(table):
-    duckdb = pytest.importorskip("duckdb")
     rows = table.proj("species", "born", "tag", "price", "seen", "meta")
     found = duckdb.sql(
         "SELECT subject_id, born, tag, price, seen, meta FROM rows WHERE born IS NOT NULL"
