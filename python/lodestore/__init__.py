@@ -32,6 +32,7 @@ from .schemas import Schema
 from .settings import config
 from .table import FreeTable, Table
 from .user_tables import Compute, Computed, Entry, Imported, Ingest, Lookup, Manual, Part
+from .validation import ValidationResult
 from .virtual import VirtualModule, virtual_schema
 
 #: Names that come from sub-modules which need NumPy, and so are loaded when first asked for.
@@ -40,9 +41,26 @@ _LAZY = {
     "MatStruct": "blob",
     "NpyRef": "references",
     "ObjectRef": "objectref",
+    "SparkAdapter": "spark",
+    "cli": "cli",
 }
 
-_MODULES = frozenset(["blob", "builtin_codecs", "codecs", "objectref", "references", "storage", "filesystem"])
+__author__ = "the Lodestore contributors"
+
+_MODULES = frozenset(
+    [
+        "blob",
+        "builtin_codecs",
+        "codecs",
+        "deploy",
+        "filesystem",
+        "lineage",
+        "objectref",
+        "references",
+        "spark",
+        "storage",
+    ]
+)
 
 __all__ = [
     "AndList",
@@ -68,12 +86,15 @@ __all__ = [
     "Part",
     "Schema",
     "SchemaCodec",
+    "SparkAdapter",
     "Table",
     "ThreadSafetyError",
     "Top",
     "U",
+    "ValidationResult",
     "VirtualModule",
     "__version__",
+    "cli",
     "config",
     "conn",
     "get_codec",

@@ -35,12 +35,12 @@ def _of_objects(values):
     return np.fromiter(values, object, len(values))
 
 
-def column(columns, name):
-    """The array of one attribute."""
+def column(columns, name, plain_dates=False):
+    """The array of one attribute; `plain_dates` leaves dates the objects that Python has for them."""
     index = columns.names().index(name)
     kind = columns.kinds()[index]
     if kind in ("date", "datetime"):
-        return numbers(columns, index)
+        return objects(columns, index) if plain_dates else numbers(columns, index)
     if kind == "value":
         return _stacked(columns.values(index))
     if columns.has_nulls(index):
@@ -76,12 +76,14 @@ def keys(columns, primary_key):
     return [dict(zip(primary_key, row, strict=True)) for row in zip(*cells, strict=True)]
 
 
-def structured(columns):
-    """All columns in one structured array."""
+def structured(columns, plain_dates=False):
+    """All columns in one structured array; `plain_dates` as in `column`."""
     fields = []
     for index, (name, kind) in enumerate(zip(columns.names(), columns.kinds(), strict=True)):
-        exact = kind in ("float", "date", "datetime") or (
-            kind in ("int", "bool") and not columns.nullable(index)
+        exact = (
+            kind == "float"
+            or (kind in ("date", "datetime") and not plain_dates)
+            or (kind in ("int", "bool") and not columns.nullable(index))
         )
         fields.append((name, NUMBERS[kind] if exact else object))
     # `empty` goes through Python for each record that holds objects.

@@ -1,24 +1,73 @@
 """Connections: the way to one database, with its transactions."""
 
+import getpass
 import os
 import weakref
 from contextlib import contextmanager
 
-from . import _lodestore
+from . import _lodestore, statements
+from .adapter import Adapter
+from .dependencies import DependencyGraph
+from .errors import DataJointError
 from .logs import logger
-from .settings import config, refuse_if_thread_safe
+from .settings import Config, config, refuse_if_thread_safe
 
 
 class Connection:
     """The way to one project's database.
 
     Each thread that uses a connection has a transaction of its own.
+
+    - `host` (perhaps with ``:port``), `user`, `password`, `port`, `use_tls`: the server, as the settings
+      ``database.*`` describe it;
+    - `database_name`: the database of a PostgreSQL server; `backend`: ``"mysql"`` or ``"postgresql"``;
+    - `config_override`: the settings to follow, by default those of the process.
+
+    Raises `DataJointError` if the server cannot be reached or lets nobody in.
     """
 
-    def __init__(self, settings):
+    def __init__(
+        self,
+        host,
+        user,
+        password,
+        port=None,
+        use_tls=None,
+        *,
+        database_name=None,
+        backend=None,
+        config_override=None,
+    ):
+        # Settings of its own: what is given here is nobody else's business.
+        settings = Config((config if config_override is None else config_override)._core.snapshot())
+        given = {
+            "host": host,
+            "user": user,
+            "password": password,
+            "port": port,
+            "use_tls": use_tls,
+            "name": database_name,
+            "backend": backend,
+        }
+        settings.set_database(given)
+        self._open(settings)
+
+    @classmethod
+    def of(cls, settings):
+        """The connection that settings describe, and that follows them."""
+        connection = object.__new__(cls)
+        connection._open(settings)
+        return connection
+
+    def _open(self, settings):
         self._config = settings
         self._core = _lodestore.Instance.open(settings._core)
+        #: The schemas that were activated on it, by name.
         self.schemas = {}
+        #: How its tables refer to each other.
+        self.dependencies = DependencyGraph(self)
+        #: What its database wants to be said otherwise.
+        self.adapter = Adapter(self._core)
         _open[self.place] = self
         if settings._core.is_unconfigured():
             _announce(self._core.place)
@@ -32,6 +81,60 @@ class Connection:
     def config(self):
         """The settings that this connection follows."""
         return self._config
+
+    @property
+    def conn_info(self):
+        """Where the database is and who asks, as a dict. The password is not in it."""
+        names = ("backend", "host", "port", "user", "use_tls", "name", "path")
+        return {name: self._config[f"database.{name}"] for name in names}
+
+    @property
+    def connection_id(self):
+        """The number by which the server knows this thread's connection; None where there is no server."""
+        session = self._core.session()
+        return None if session is None else session[1]
+
+    @property
+    def is_connected(self):
+        """True if this thread has a connection, and the database answers."""
+        if not self._core.is_open():
+            return False
+        try:
+            self.ping()
+        except DataJointError:
+            return False
+        return True
+
+    def connect(self):
+        """Opens this thread's connection, unless it is open."""
+        self.ping()
+
+    def ping(self):
+        """Asks the database for an answer; raises `LostConnectionError` if there is none."""
+        self.query("SELECT 1")
+
+    def get_user(self):
+        """Who the user is to the database: ``user@host`` on MySQL, else the user's name."""
+        session = self._core.session()
+        return getpass.getuser() if session is None else session[0]
+
+    def register(self, schema):
+        """Notes a schema that was activated on this connection."""
+        self.schemas[schema.database] = schema
+        self.dependencies.clear()
+
+    def query(self, sql, args=(), *, as_dict=False, suppress_warnings=True, reconnect=None):
+        """Sends one SQL statement of your own; gives a cursor (`fetchall`, `fetchone`, iteration,
+        `description`, `rowcount`) of tuples, or of dicts with `as_dict`.
+
+        ``%s`` in the text stands for the values of `args` in turn, ``%(name)s`` for those of a dict,
+        and ``%%`` for ``%``. It runs in this thread's transaction if one is open. What it writes
+        passes by codecs and stores. `suppress_warnings` and `reconnect` change nothing here: a
+        connection is opened again as the setting ``database.reconnect`` says.
+
+        Raises the database's complaint as a `QueryError` or one of its relatives.
+        """
+        return statements.run(self._core, sql, args, as_dict)
 
     @property
     def in_transaction(self):
@@ -74,7 +177,8 @@ class Connection:
         self.close()
 
     def __repr__(self):
-        return f"Lodestore connection {self._core.place}"
+        state = "connected" if self._core.is_open() else "disconnected"
+        return f"Lodestore connection ({state}) {self._core.place}"
 
 
 #: The connections of this process, by the place of their database.
@@ -96,11 +200,8 @@ def conn(host=None, user=None, password=None, *, reset=False, use_tls=None):
     global _default
     refuse_if_thread_safe()
     if _default is None or reset:
-        given = {"host": host, "user": user, "password": password, "use_tls": use_tls}
-        for name, value in given.items():
-            if value is not None:
-                config[f"database.{name}"] = value
-        _default = Connection(config.current)
+        config.set_database({"host": host, "user": user, "password": password, "use_tls": use_tls})
+        _default = Connection.of(config.current)
     return _default
 
 

@@ -57,3 +57,88 @@ class Dependencies:
         from .table import FreeTable
 
         return [FreeTable(self.connection, name) for name in names]
+
+
+class DependencyGraph:
+    """How the tables of a connection's schemas refer to each other, by quoted full names.
+
+    What is known is read when first asked for, and again after `load` or `clear`, or when a schema
+    was activated.
+    """
+
+    def __init__(self, connection):
+        self._connection = connection
+        self._links = None
+
+    def load(self, force=True, schema_names=None):
+        """Reads the foreign keys of the schemas that were activated, or of those named."""
+        if self._links is not None and not force:
+            return
+        from .table import FreeTable
+
+        core = self._connection._core
+        names = list(schema_names if schema_names is not None else self._connection.schemas)
+        tables = [
+            FreeTable(self._connection, f"{name}.{table}")
+            for name in names
+            for table in core.schema(name, False).tables()
+        ]
+        self._links = {
+            table.full_table_name: (
+                set(table.primary_key),
+                table.parents(foreign_key_info=True),
+                table.children(foreign_key_info=True),
+            )
+            for table in tables
+        }
+
+    def clear(self):
+        """Forgets what was read."""
+        self._links = None
+
+    @property
+    def _known(self):
+        self.load(force=False)
+        return self._links
+
+    @property
+    def nodes(self):
+        """The tables, each with a dict that tells its ``primary_key``."""
+        return {name: {"primary_key": key} for name, (key, _, _) in self._known.items()}
+
+    def parents(self, table_name, primary=None):
+        """The tables that one refers to, each with what is known of the foreign key (see `Table.parents`)."""
+        return self._of(table_name, 1, primary)
+
+    def children(self, table_name, primary=None):
+        """The tables that refer to one, each with what is known of the foreign key."""
+        return self._of(table_name, 2, primary)
+
+    def ancestors(self, table_name):
+        """A table, then all that it refers to, directly or not, nearest first."""
+        return self._table(table_name).ancestors()
+
+    def descendants(self, table_name):
+        """A table, then all that refer to it, directly or not, parents before children."""
+        return self._table(table_name).descendants()
+
+    def _table(self, name):
+        from .table import FreeTable
+
+        return FreeTable(self._connection, name)
+
+    def _of(self, name, side, primary):
+        return {
+            other: told
+            for other, told in self._known[name][side]
+            if primary is None or told["primary"] == primary
+        }
+
+    def __contains__(self, table_name):
+        return table_name in self._known
+
+    def __iter__(self):
+        return iter(self._known)
+
+    def __len__(self):
+        return len(self._known)

@@ -4,6 +4,7 @@ from . import _lodestore
 from .condition import AndList, Not, Top, condition
 from .fetching import Fetching
 from .heading import Heading
+from .legacy import warn
 
 __all__ = ["AndList", "Expression", "Not", "QueryExpression", "Top", "U"]
 
@@ -168,11 +169,17 @@ class QueryExpression(Fetching):
         return self._derived(self._query.union(_operand(other, "united")))
 
     def __xor__(self, other):
+        if self.connection.config["legacy"]:
+            warn("the operator `^`", "write `restrict(..., semantic_check=False)`")
+            return self.restrict(other, semantic_check=False)
         raise _lodestore.error(
             "invalid-request", "the operator `^` does not exist", "use `restrict(..., semantic_check=False)`"
         )
 
     def __matmul__(self, other):
+        if self.connection.config["legacy"]:
+            warn("the operator `@`", "write `join(..., semantic_check=False)`")
+            return self.join(other, semantic_check=False)
         raise _lodestore.error(
             "invalid-request", "the operator `@` does not exist", "use `join(..., semantic_check=False)`"
         )

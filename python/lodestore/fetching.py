@@ -85,17 +85,20 @@ class Fetching:
 
         Raises `DataJointError` for an attribute that does not exist.
         """
+        options = (order_by, limit, offset, squeeze, on_error, download_path)
+        return self._arrays(attributes, include_key, options)
+
+    def _arrays(self, attributes, include_key, options, plain_dates=False):
         from . import arrays
 
-        rows = self._chosen(attributes) if attributes else self
-        columns = rows._columns(order_by, limit, offset, squeeze, on_error, download_path)
+        columns = (self._chosen(attributes) if attributes else self)._columns(*options)
         if not attributes:
-            return arrays.structured(columns)
+            return arrays.structured(columns, plain_dates)
         # The keys first: what becomes an array is taken out of the columns.
         keys = [arrays.keys(columns, self.primary_key)] if include_key else []
         made, found = {}, []
         for name in attributes:
-            made[name] = made[name].copy() if name in made else arrays.column(columns, name)
+            made[name] = made[name].copy() if name in made else arrays.column(columns, name, plain_dates)
             found.append(made[name])
         return found[0] if len(found) == 1 and not keys else (*keys, *found)
 
@@ -179,7 +182,10 @@ class Fetching:
         squeeze=False,
         download_path=None,
     ):
-        """The old way to fetch, which depends on its arguments: see `to_dicts` and its relatives."""
+        """The old way to fetch, which depends on its arguments: see `to_dicts` and its relatives.
+
+        Dates in arrays are objects of `datetime`, as they were.
+        """
         warnings.warn(
             "`fetch` is deprecated: use `to_dicts`, `to_arrays`, `to_pandas`, `keys` or `fetch1`",
             DeprecationWarning,
@@ -196,13 +202,12 @@ class Fetching:
         names = [name for name in attributes if name != "KEY"]
         if as_dict:
             return (self.proj(*names) if attributes else self).to_dicts(**options)
-        if not attributes:
-            return self.to_arrays(**options)
-        if not names:
+        if attributes and not names:
             return self.keys(order_by, limit, offset)
+        options = (order_by, limit, offset, squeeze, "raise", download_path)
         if "KEY" not in attributes:
-            return self.to_arrays(*names, **options)
-        keys, *found = self.to_arrays(*names, include_key=True, **options)
+            return self._arrays(names, False, options, plain_dates=True)
+        keys, *found = self._arrays(names, True, options, plain_dates=True)
         found = iter(found)
         values = tuple(keys if name == "KEY" else next(found) for name in attributes)
         return values[0] if len(values) == 1 else values
@@ -214,11 +219,11 @@ class Cursor:
     Closing it, or dropping it, stops reading.
     """
 
-    def __init__(self, names, rows):
-        #: For each attribute its name, and six times None.
-        self.description = [(name, None, None, None, None, None, None) for name in names]
-        #: Unknown before all rows are read.
-        self.rowcount = -1
+    def __init__(self, names, rows, rowcount=-1):
+        #: For each attribute its name, and six times None; None for a statement that gives no rows.
+        self.description = [(name, None, None, None, None, None, None) for name in names] or None
+        #: How many rows there are, or were changed; -1 if that is not known before all are read.
+        self.rowcount = rowcount
         self._rows = rows
 
     def fetchone(self):

@@ -46,13 +46,10 @@ class Instance:
             "use_tls": use_tls,
             "backend": backend,
         }
-        settings = {
-            **{f"database__{name}": value for name, value in given.items() if value is not None},
-            **settings,
-        }
+        self.config.set_database(given)
         for name, value in settings.items():
             self.config[name.replace("__", ".")] = value
-        self.connection = Connection(self.config)
+        self.connection = Connection.of(self.config)
 
     def Schema(self, schema_name, context=None, *, create_schema=True, create_tables=None, add_objects=None):
         """A schema of this project; see `lodestore.Schema`."""
@@ -65,9 +62,9 @@ class Instance:
             add_objects=add_objects,
         )
 
-    def FreeTable(self, full_name):
+    def FreeTable(self, full_table_name):
         """A table of this project by its full name, without a class."""
-        return FreeTable(self.connection, full_name)
+        return FreeTable(self.connection, full_table_name)
 
     def __repr__(self):
         return f"Instance({self.connection!r})"

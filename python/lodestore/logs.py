@@ -33,6 +33,14 @@ class _Handler(logging.StreamHandler):
         return f"[{time}]{level} {record.getMessage()}"
 
 
+def adopt(name):
+    """Shows what is told to another logger as what is told to this one."""
+    other = logging.getLogger(name)
+    if not any(isinstance(handler, _Handler) for handler in other.handlers):
+        other.addHandler(_Handler())
+        other.setLevel(logger.level)
+
+
 logger.addHandler(_Handler())
 _level = os.environ.get("DJ_LOG_LEVEL", "").upper()
 # An unknown level is told when the settings are loaded, not by failing to import.

@@ -1,13 +1,23 @@
 """Taking rows and tables away."""
 
 from . import _lodestore
+from .legacy import warn
 from .prompts import agreed
 
 
 class Removal:
     """What deletes the rows of a table, and the table."""
 
-    def delete(self, transaction=True, prompt=None, part_integrity="enforce", *, safemode=None):
+    def delete(
+        self,
+        transaction=True,
+        prompt=None,
+        part_integrity="enforce",
+        *,
+        safemode=None,
+        force_parts=False,
+        force_masters=False,
+    ):
         """Deletes these rows, and all rows of other tables that depend on them.
 
         All of it happens, or nothing. Gives the number of rows deleted from this table.
@@ -17,11 +27,19 @@ class Removal:
         - `part_integrity`: what becomes of a row of a master whose parts would go without it:
           ``"enforce"`` refuses, ``"ignore"`` lets it stay, ``"cascade"`` deletes it too.
         - `transaction`: inside a transaction a delete is part of it, and only with ``False`` asks.
-        - `safemode`: an older name of `prompt`.
+        - `safemode`: an older name of `prompt`; `force_parts` and `force_masters` are older names of
+          `part_integrity` ``"ignore"`` and ``"cascade"``.
 
         Raises `DataJointError` if rows of a part would go without their master's, if a mapping among
         the restrictions names no attribute, or if there is a question and nobody to answer it.
         """
+        for given, name, modern in (
+            (force_parts, "force_parts", "ignore"),
+            (force_masters, "force_masters", "cascade"),
+        ):
+            if given:
+                warn(f"`delete({name}=True)`", f'write `delete(part_integrity="{modern}")`')
+                part_integrity = modern
         asks = self._asks(safemode if prompt is None else prompt)
         if asks and transaction and self.connection.in_transaction:
             raise _lodestore.error(

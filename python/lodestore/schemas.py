@@ -70,7 +70,7 @@ class Schema:
         self.connection, self.database, self._create_schema = connection, schema_name, create_schema
         self._create_tables = self._create_tables if create_tables is None else create_tables
         self._add_objects.update(add_objects or {})
-        connection.schemas[schema_name] = self
+        connection.register(self)
         waiting, self._waiting = self._waiting, []
         for cls, context in waiting:
             self._bind_with_parts(cls, context)

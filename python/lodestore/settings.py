@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from . import _lodestore
 from .errors import DataJointError, ThreadSafetyError
+from .legacy import OlderSettings, load_old_file
 from .logs import logger
 
 _GROUPS = frozenset(name.split(".")[0] for name in _lodestore.Config.keys() if "." in name)  # noqa: SIM118
@@ -27,7 +28,7 @@ def refuse_if_thread_safe():
         raise ThreadSafetyError(_THREAD_SAFE)
 
 
-class Config:
+class Config(OlderSettings):
     """The settings of a project.
 
     ``config["database.host"]`` and ``config.database.host`` read and write the same setting;
@@ -38,6 +39,8 @@ class Config:
 
     def __init__(self, core):
         object.__setattr__(self, "_core", core)
+        # What older programs keep here although it is no setting.
+        object.__setattr__(self, "_kept", {})
 
     @classmethod
     def load_sources(cls):
@@ -45,7 +48,10 @@ class Config:
         core = _lodestore.Config.load()
         for warning in core.warnings():
             logger.warning(warning)
-        return cls(core)
+        settings = cls(core)
+        if core.get("legacy") and core.file() is None:
+            load_old_file(settings)
+        return settings
 
     def __getitem__(self, name):
         if name == "stores":
@@ -54,9 +60,17 @@ class Config:
         try:
             return core.get(name)
         except DataJointError as error:
+            if name in self._kept:
+                return self._kept[name]
             raise KeyError(f"Setting '{name}' not found") from error
 
     def __setitem__(self, name, value):
+        if (
+            _lodestore.Config.variable(name) is None
+            and not name.startswith("stores")
+            and self._keep(name, value)
+        ):
+            return
         self._core.set(name, _plain(value))
         if name == "loglevel":
             logger.setLevel(self._core.get(name))
@@ -99,6 +113,19 @@ class Config:
         Raises `DataJointError` if it is not configured, or wrongly.
         """
         return self._core.store_spec(store, use_filepath_default)
+
+    def set_database(self, given):
+        """Sets those of the settings ``database.*`` that are given, by their names, and not None.
+
+        A host may have its port behind a colon, which counts then.
+        """
+        given = {name: value for name, value in given.items() if value is not None}
+        host, colon, port = str(given.get("host", "")).rpartition(":")
+        # An address of IPv6 has several colons.
+        if colon and port.isdigit() and ":" not in host:
+            given |= {"host": host, "port": int(port)}
+        for name, value in given.items():
+            self[f"database.{name}"] = value
 
     def load(self, filename):
         """Applies a file of settings: all of it, or nothing if any of it is wrong."""
@@ -146,6 +173,10 @@ class _ProcessConfig(Config):
     @property
     def _core(self):
         return self.current._core
+
+    @property
+    def _kept(self):
+        return self.current._kept
 
     def __repr__(self):
         if is_thread_safe_mode():

@@ -2,6 +2,7 @@
 
 from . import _lodestore
 from .dependencies import Dependencies
+from .errors import MissingTableError
 from .expression import Expression, QueryExpression
 from .progress import Progress
 from .removal import Removal
@@ -43,9 +44,29 @@ class Table(Dependencies, Removal, Staging, Updating, QueryExpression):
         return self._table.quoted_name()
 
     @property
+    def database(self):
+        """The name of the schema."""
+        return self._table.name().split(".", 1)[0]
+
+    @property
     def table_name(self):
         """The name in the database, prefix included."""
         return self._table.name().split(".", 1)[1]
+
+    @property
+    def is_declared(self):
+        """True if the database has the table."""
+        try:
+            return self._table is not None
+        except MissingTableError:
+            return False
+
+    @property
+    def size_on_disk(self):
+        """The bytes that the table takes in the database, as that estimates them. Objects in stores are
+        not among them.
+        """
+        return self._table.size_on_disk()
 
     def _become(self, query):
         self._restricted = query
@@ -172,13 +193,13 @@ class Table(Dependencies, Removal, Staging, Updating, QueryExpression):
 class FreeTable(Table):
     """A table by its full name, ``schema.table``, without a class of its own."""
 
-    def __init__(self, connection, full_name=None):
-        if full_name is None:
+    def __init__(self, conn_or_name, full_table_name=None):
+        if full_table_name is None:
             from .connection import conn
 
-            connection, full_name = conn(), connection
-        self.connection = connection
-        self._free = connection._core.table(full_name)
+            conn_or_name, full_table_name = conn(), conn_or_name
+        self.connection = conn_or_name
+        self._free = conn_or_name._core.table(full_table_name)
 
     @property
     def _table(self):

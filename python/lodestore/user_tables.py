@@ -46,8 +46,10 @@ _ANSWERED_BY_CLASS = frozenset(
         "drop",
         "drop_quick",
         "alter",
+        "database",
         "table_name",
         "full_table_name",
+        "is_declared",
         "parents",
         "children",
         "ancestors",
@@ -61,12 +63,20 @@ _ANSWERED_BY_CLASS = frozenset(
 )
 
 
+#: What an unbound class has none of.
+_NAMES = frozenset(["database", "table_name", "full_table_name"])
+
+
 class TableMeta(type):
     """Lets a class stand for all rows of its table: ``Subject & "age > 3"``, ``len(Subject)``."""
 
     def __getattribute__(cls, name):
-        if name in _ANSWERED_BY_CLASS and type.__getattribute__(cls, "_bound") is not None:
-            return getattr(cls(), name)
+        if name in _ANSWERED_BY_CLASS:
+            if type.__getattribute__(cls, "_full_name") is not None:
+                return getattr(cls(), name)
+            # A class that no schema has taken in has no name yet.
+            if name in _NAMES:
+                return None
         return type.__getattribute__(cls, name)
 
     def __and__(cls, restriction):
@@ -95,7 +105,7 @@ class TableMeta(type):
 
     def __bool__(cls):
         # An unbound class is just a class.
-        return True if cls._bound is None else bool(cls())
+        return True if cls._full_name is None else bool(cls())
 
     def __contains__(cls, restriction):
         return restriction in cls()

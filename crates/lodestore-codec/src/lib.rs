@@ -33,6 +33,7 @@ mod key_text;
 mod layout;
 mod local;
 pub mod manifest;
+mod native_blob;
 pub mod npy;
 pub mod object;
 pub mod path;
@@ -47,6 +48,7 @@ pub use codec::{
 };
 pub use filepath::FilepathCodec;
 pub use hash_codec::HashCodec;
+pub use native_blob::NativeBlobCodec;
 pub use npy::NpyCodec;
 pub use object::ObjectCodec;
 pub use reference::reference_of;

@@ -13,6 +13,17 @@ pub type RowVisitor<'a> = dyn FnMut(Vec<Value>) -> Result<()> + 'a;
 /// Receives the columns of some rows of a query; `Break` or an error stops it.
 pub type ColumnVisitor<'a> = dyn FnMut(Vec<Column>) -> Result<ControlFlow<()>> + 'a;
 
+/// What a statement of any kind gives.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Answer {
+    /// The names of the columns; none if the statement gives no rows.
+    pub columns: Vec<String>,
+    /// The rows, as the database keeps them.
+    pub rows: Vec<Vec<Value>>,
+    /// How many rows were changed, or given.
+    pub count: u64,
+}
+
 /// What opens connections to one database.
 pub trait Driver: Send + Sync + fmt::Debug {
     /// Opens a connection.
@@ -34,6 +45,13 @@ pub trait Connection: fmt::Debug {
     /// The kinds that name the database's complaint: `Duplicate`, `Integrity`, `InvalidValue`
     /// (a constraint), `MissingTable`, `QuerySyntax` ...; otherwise `Database`.
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64>;
+
+    /// Runs a statement that somebody else wrote, of whatever kind, and gathers what it gives. It is sent once: it may
+    /// change something.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    fn statement(&mut self, sql: &str, parameters: &[Value]) -> Result<Answer>;
 
     /// Inserts rows, as fast as the database takes them; tells how many went in.
     ///

@@ -36,7 +36,7 @@ pub mod sqlite;
 
 pub use bulk::{Bulk, Refused};
 pub use column::{Column, ColumnData, ColumnKind, ColumnSpec, Strings};
-pub use connection::{ColumnVisitor, Connection, Driver, RowVisitor};
+pub use connection::{Answer, ColumnVisitor, Connection, Driver, RowVisitor};
 pub use interrupt::{StopFlag, interrupted, set_interrupt_check};
 pub use pool::Pool;
 pub use server::{ServerConfig, Tls, TlsOptions};

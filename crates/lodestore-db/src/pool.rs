@@ -53,6 +53,14 @@ impl Pool {
         work(&mut **connection)
     }
 
+    /// True if this thread has a connection open.
+    pub fn is_open(&self) -> bool {
+        LOCAL.with(|local| {
+            let local = local.borrow();
+            local.process == std::process::id() && local.connections.contains_key(&self.id)
+        })
+    }
+
     /// Closes this thread's connection; an open transaction is rolled back.
     pub fn close(&self) {
         // Taken out first: closing may take time and must not happen under the borrow.

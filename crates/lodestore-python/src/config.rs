@@ -46,6 +46,12 @@ impl Config {
         config::KEYS.iter().map(|key| key.name).collect()
     }
 
+    /// The environment variable of a setting; None if there is no such setting.
+    #[staticmethod]
+    fn variable(name: &str) -> Option<&'static str> {
+        config::KEYS.iter().find(|key| key.name == name).map(|key| key.variable)
+    }
+
     /// Writes a file of settings to begin with.
     #[staticmethod]
     fn save_template(py: Python<'_>, path: PathBuf, minimal: bool, create_secrets_dir: bool) -> PyResult<PathBuf> {

@@ -3,8 +3,10 @@
 use lodestore::{Affected, Error, ErrorKind};
 use lodestore::{FullTableName, TableName, Tier};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::config::Config;
+use crate::convert::{from_python, to_python};
 use crate::error::{IntoPyResult, run, to_py_err};
 use crate::query::{Table, ask, resolve_reference};
 
@@ -53,8 +55,49 @@ impl Instance {
         run(py, || self.0.rollback())
     }
 
+    /// Runs a statement of the user's own: names of columns, rows, number of rows.
+    #[allow(clippy::type_complexity)]
+    fn statement<'py>(
+        &self,
+        py: Python<'py>,
+        sql: &str,
+        parameters: Vec<Bound<'py, PyAny>>,
+    ) -> PyResult<(Vec<String>, Vec<Bound<'py, PyTuple>>, u64)> {
+        let parameters: Vec<_> =
+            parameters.iter().map(|value| from_python(value).into_py(py)).collect::<PyResult<_>>()?;
+        let answer = run(py, || self.0.statement(sql, parameters))?;
+        let row = |row: &Vec<lodestore::Value>| {
+            PyTuple::new(py, row.iter().map(|value| to_python(py, value)).collect::<PyResult<Vec<_>>>()?)
+        };
+        Ok((answer.columns, answer.rows.iter().map(row).collect::<PyResult<_>>()?, answer.count))
+    }
+
+    /// The `n`-th placeholder of a statement.
+    fn placeholder(&self, n: usize) -> String {
+        self.0.placeholder(n)
+    }
+
+    fn quote(&self, identifier: &str) -> String {
+        self.0.quote(identifier)
+    }
+
+    /// `sqlite`, `postgres` or `mysql`.
+    #[getter]
+    fn dialect(&self) -> &'static str {
+        self.0.dialect_name()
+    }
+
+    /// Who the user is to the database, and the number of the connection.
+    fn session(&self, py: Python<'_>) -> PyResult<Option<(String, i64)>> {
+        run(py, || self.0.session())
+    }
+
     fn in_transaction(&self) -> bool {
         self.0.in_transaction()
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.is_open()
     }
 
     fn close(&self, py: Python<'_>) {

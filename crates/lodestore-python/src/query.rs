@@ -209,6 +209,10 @@ impl Table {
         self.0.name().to_string()
     }
 
+    fn size_on_disk(&self, py: Python<'_>) -> PyResult<u64> {
+        run(py, || self.0.size_on_disk())
+    }
+
     fn quoted_name(&self) -> String {
         self.0.quoted_name()
     }

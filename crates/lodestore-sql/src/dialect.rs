@@ -232,6 +232,14 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// One row if the table exists, else none.
     fn table_exists(&self, table: &FullTableName) -> Statement;
 
+    /// A query for the bytes that a table takes in the database, indexes included: one row of one number.
+    fn table_size(&self, table: &FullTableName) -> Statement;
+
+    /// A query for who the user is to the database, and for the number of the connection. `None` where nobody logs in.
+    fn session(&self) -> Option<Statement> {
+        None
+    }
+
     /// The queries whose results [`Dialect::read_heading`] needs, in order. If the first yields no row, the table
     /// does not exist and the others are not to be run. One of the others that fails because a table is missing (the
     /// schema was made by another program) counts as without rows.

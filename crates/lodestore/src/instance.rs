@@ -5,10 +5,10 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
-use lodestore_codec::{Chain, Codec, Registry, TypeSpec};
+use lodestore_codec::{Chain, Codec, NativeBlobCodec, Registry, TypeSpec};
 use lodestore_db::{Connection, Pool};
 use lodestore_objects::{FileStore, Store};
-use lodestore_sql::{Dialect, Heading, Row as StoredRow, Statement};
+use lodestore_sql::{Attribute, Dialect, Heading, Row as StoredRow, Statement};
 use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, Value};
 
 use crate::backend;
@@ -30,6 +30,8 @@ struct Inner {
     pool: Pool,
     dialect: Arc<dyn Dialect>,
     codecs: RwLock<Registry>,
+    /// True if native blob columns hold packed values.
+    legacy: bool,
     stores: Mutex<HashMap<String, OpenStore>>,
     headings: Mutex<Headings>,
     transactions: Transactions,
@@ -86,13 +88,22 @@ impl Instance {
     /// As [`Instance::open`].
     pub fn open_shared(shared: Arc<RwLock<Config>>) -> Result<Self> {
         lodestore_objects::set_interrupt_check(lodestore_db::interrupted);
-        let opened = backend::open(&mut shared.write().unwrap_or_else(PoisonError::into_inner))?;
+        let (opened, codecs, legacy) = {
+            let mut config = shared.write().unwrap_or_else(PoisonError::into_inner);
+            let legacy = config.get_bool("legacy");
+            let mut codecs = Registry::builtin();
+            if legacy {
+                codecs.register(Arc::new(NativeBlobCodec))?;
+            }
+            (backend::open(&mut config)?, codecs, legacy)
+        };
         let instance = Instance(Arc::new(Inner {
             config: shared,
             place: opened.place,
             pool: opened.pool,
             dialect: opened.dialect,
-            codecs: RwLock::new(Registry::builtin()),
+            codecs: RwLock::new(codecs),
+            legacy,
             stores: Mutex::default(),
             headings: Mutex::default(),
             transactions: Transactions::default(),
@@ -216,6 +227,11 @@ impl Instance {
         self.0.codecs.write().unwrap_or_else(PoisonError::into_inner).register(codec)
     }
 
+    /// True if this thread has a connection open: it may have been lost, which the next statement tells.
+    pub fn is_open(&self) -> bool {
+        self.0.pool.is_open()
+    }
+
     /// Closes the connection of this thread; an open transaction is rolled back. The next use opens another.
     pub fn close(&self) {
         self.forget_transaction();
@@ -245,6 +261,11 @@ impl Instance {
         let spec = self.config().store_spec(Some(store.name()), false)?;
         lock(&self.0.stores).insert(spec.name.clone(), OpenStore { spec, store });
         Ok(())
+    }
+
+    /// True if it takes what pipelines for DataJoint before 2.0 write (the setting `legacy`).
+    pub(crate) fn is_legacy(&self) -> bool {
+        self.0.legacy
     }
 
     pub(crate) fn dialect(&self) -> &dyn Dialect {
@@ -326,6 +347,11 @@ impl Instance {
     /// they come from: a foreign key's columns say less than those that they refer to.
     fn with_declared_kinds(&self, mut heading: Heading) -> Heading {
         let own = heading.table.clone();
+        if self.0.legacy {
+            heading.attributes.iter_mut().filter(|attribute| is_native_blob(attribute)).for_each(|attribute| {
+                attribute.kind.codec = Some("<longblob>".to_owned());
+            });
+        }
         for attribute in heading.attributes.iter_mut().filter(|attribute| attribute.kind.native.is_some()) {
             let origin = attribute.lineage.as_ref().and_then(lodestore_sql::Lineage::split);
             let Some((table, name)) = origin.filter(|(table, _)| Some(table) != own.as_ref()) else { continue };
@@ -349,6 +375,10 @@ impl Instance {
         }
     }
 
+    pub(crate) fn forget_headings(&self) {
+        lock(&self.0.headings).known.clear();
+    }
+
     pub(crate) fn forget_heading(&self, table: &FullTableName) {
         lock(&self.0.headings).known.remove(table);
     }
@@ -358,6 +388,11 @@ impl fmt::Debug for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Instance({})", self.0.place)
     }
+}
+
+fn is_native_blob(attribute: &Attribute) -> bool {
+    let kind = &attribute.kind;
+    kind.codec.is_none() && kind.native.is_some() && kind.core == CoreType::Bytes
 }
 
 /// Runs statements one after the other.

@@ -103,6 +103,7 @@ mod row_serde;
 mod save;
 mod schema;
 mod staged;
+mod statement;
 mod stream;
 mod table;
 mod transaction;
@@ -129,7 +130,7 @@ pub use table::Table;
 
 pub use lodestore_codec as codec;
 pub use lodestore_codec::npy::Index;
-pub use lodestore_db::{Column, ColumnData, ColumnKind, Strings, set_interrupt_check};
+pub use lodestore_db::{Answer, Column, ColumnData, ColumnKind, Strings, set_interrupt_check};
 pub use lodestore_objects as store;
 pub use lodestore_sql::definition::Reference as TableReference;
 pub use lodestore_sql::{

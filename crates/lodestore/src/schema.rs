@@ -119,10 +119,13 @@ impl Schema {
     ) -> Result<Declaration> {
         let in_table = |error: Error| error.with("table", name);
         let tier = name.table.tier().unwrap_or(Tier::Manual);
-        let definition = Definition::parse(definition).map_err(in_table)?;
+        let mut definition = Definition::parse(definition).map_err(in_table)?;
+        let older = if self.instance.is_legacy() { definition.modernize() } else { Vec::new() };
         let resolver =
             Resolver { codec: &|codec| self.check_codec(codec), parent: &|reference| self.parent(resolve, reference) };
-        declare(&definition, name, tier, options, &resolver).map_err(in_table)
+        let mut declaration = declare(&definition, name, tier, options, &resolver).map_err(in_table)?;
+        declaration.warnings.splice(0..0, older);
+        Ok(declaration)
     }
 
     /// The core type under a codec type whose store, if it has one, is configured.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lodestore_sql::{Expression, Heading};
-use lodestore_types::{ErrorKind, FullTableName, Result, Tier};
+use lodestore_types::{ErrorKind, FullTableName, Result, Tier, Value};
 
 use crate::insert::{CsvFile, InsertOptions, Progress, insert, insert_query, validate};
 use crate::{Batch, Instance, Query, Row, Validation};
@@ -79,6 +79,17 @@ impl Table {
             }
         }
         Ok(foreign)
+    }
+
+    /// The bytes that the table takes in the database, indexes included, as the database estimates them. Objects in
+    /// stores are not among them.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn size_on_disk(&self) -> Result<u64> {
+        let rows = self.instance().query(&self.instance().dialect().table_size(&self.name))?;
+        let size = rows.first().and_then(|row| row.first()).and_then(Value::as_i64);
+        Ok(size.and_then(|size| size.try_into().ok()).unwrap_or(0))
     }
 
     /// The definition that would make this table again, as the database tells it. `name_of` says what the tables it

@@ -251,7 +251,8 @@ impl Instance {
         outcome
     }
 
-    fn ensure_begun(&self) -> Result<()> {
+    /// Begins the transaction of this thread in the database too, if it has waited for its first write.
+    pub(crate) fn ensure_begun(&self) -> Result<()> {
         if self.with_open(|open| open.lost) == Some(true) {
             return Err(lost());
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::mysql::prelude::Queryable;
-use ::mysql::{Conn, Error as Failure, Params, Value as Raw};
+use ::mysql::{Conn, Error as Failure, Params, QueryResult, Value as Raw, prelude::Protocol};
 use lodestore_types::{Error, ErrorKind, Result, Value};
 
 use super::bulk;
@@ -15,7 +15,7 @@ use super::transaction::{Transaction, is_definition};
 use super::value::{Meta, bind, read};
 use super::worker::{Parts, Trouble, Worker, stopped};
 use crate::server::{lost_in_commit, lost_in_transaction};
-use crate::{Bulk, Column, ColumnSpec, ColumnVisitor, Connection, Refused, RowVisitor, ServerConfig};
+use crate::{Answer, Bulk, Column, ColumnSpec, ColumnVisitor, Connection, Refused, RowVisitor, ServerConfig};
 
 /// A connection that was idle for longer is asked whether it still lives before a statement is trusted to it.
 const IDLE: Duration = Duration::from_secs(30);
@@ -30,6 +30,9 @@ pub(super) struct MysqlConnection {
     transaction: Transaction,
     used: Instant,
 }
+
+/// The server's number for "this statement cannot be prepared".
+const NOT_PREPARABLE: u16 = 1295;
 
 /// How a statement is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -148,6 +151,31 @@ fn prepared(
     }
 }
 
+/// Runs a statement of any kind. Some cannot be prepared: they go as text, if nothing is bound to them.
+fn any(conn: &mut Conn, sql: String, parameters: Vec<Raw>) -> std::result::Result<Answer, Failure> {
+    match conn.prep(&sql) {
+        Ok(statement) => gather(conn.exec_iter(statement, Params::Positional(parameters))?),
+        Err(Failure::MySqlError(refused)) if refused.code == NOT_PREPARABLE && parameters.is_empty() => {
+            gather(conn.query_iter(sql)?)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// All that a statement gives.
+fn gather<P: Protocol>(result: QueryResult<'_, '_, '_, P>) -> std::result::Result<Answer, Failure> {
+    let metas: Vec<Meta> = result.columns().as_ref().iter().map(Meta::of).collect();
+    let columns: Vec<String> = result.columns().as_ref().iter().map(|column| column.name_str().into_owned()).collect();
+    let changed = result.affected_rows();
+    let mut rows = Vec::new();
+    for row in result {
+        let cells = row?.unwrap_raw().into_iter().map(|cell| cell.unwrap_or(Raw::NULL));
+        rows.push(cells.zip(&metas).map(|(cell, meta)| read(cell, *meta)).collect());
+    }
+    let count = if columns.is_empty() { changed } else { rows.len() as u64 };
+    Ok(Answer { columns, rows, count })
+}
+
 /// The server counts the rows of a statement where a value does not fit.
 fn refused(error: Error, rows: &Range<usize>) -> Refused {
     let told = error.message().rsplit_once(" at row ").and_then(|(_, number)| number.trim().parse::<usize>().ok());
@@ -175,6 +203,28 @@ impl Connection for MysqlConnection {
             self.command(Run::Once, "START TRANSACTION")?;
         }
         outcome
+    }
+
+    fn statement(&mut self, sql: &str, parameters: &[Value]) -> Result<Answer> {
+        let make = || {
+            let (sql, parameters) = (sql.to_owned(), bind_all(parameters)?);
+            Ok(move |conn: &mut Conn, parts: &Parts<Answer>| {
+                let answer = any(conn, sql, parameters)?;
+                let count = answer.count;
+                parts.send(answer);
+                Ok(count)
+            })
+        };
+        let mut answer = Answer::default();
+        let mut each = |found: Answer| {
+            answer = found;
+            Ok(ControlFlow::Continue(()))
+        };
+        let outcome = self.run(Run::Once, &make, &mut each);
+        if is_definition(sql) && self.transaction.ended_by_definition() {
+            self.command(Run::Once, "START TRANSACTION")?;
+        }
+        outcome.map_err(|error| unique_conflict(error, sql)).map(|_| answer)
     }
 
     fn insert(&mut self, bulk: &Bulk<'_>) -> std::result::Result<u64, Refused> {

@@ -23,7 +23,7 @@ use super::tls::connector;
 use super::value::{Bound, Raw, Wire, read};
 use crate::interrupt::interrupted;
 use crate::server::{lost_in_commit, lost_in_transaction};
-use crate::{Column, ColumnSpec, ColumnVisitor, Connection, RowVisitor, ServerConfig};
+use crate::{Answer, Column, ColumnSpec, ColumnVisitor, Connection, RowVisitor, ServerConfig};
 
 /// Columns of more bytes than this are handed over early, where they are handed over in parts at all.
 const BATCH_BYTES: usize = 32 << 20;
@@ -198,13 +198,18 @@ impl PostgresConnection {
             self.reconnect()?;
             outcome = self.stream(sql, parameters, start, each);
         }
+        self.leave(guarded, outcome)
+    }
+
+    /// Leaves the savepoint behind which something ran, if there is one.
+    fn leave<T>(&mut self, guarded: bool, outcome: Result<T, Failure>) -> Result<T> {
         if !guarded {
             return outcome.map_err(Error::from);
         }
         match outcome {
-            Ok(()) => {
+            Ok(value) => {
                 send(self.client.batch_execute(UNGUARD));
-                Ok(())
+                Ok(value)
             }
             Err(failure) => {
                 if self.insist(self.client.batch_execute(BACK)).is_err() {
@@ -249,6 +254,21 @@ impl PostgresConnection {
                 }
             }
         }
+    }
+
+    /// Runs a statement of any kind.
+    fn any(&self, sql: &str, parameters: &[Value]) -> Result<Answer, Failure> {
+        let statement = self.answer(self.client.prepare_typed(sql, &vec![Type::UNKNOWN; parameters.len()]))?;
+        let columns: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+        let wires: Vec<Wire> = statement.columns().iter().map(|column| Wire::of(column.type_())).collect();
+        let mut found = pin!(self.answer(self.client.query_raw(&statement, parameters.iter().map(Bound)))?);
+        let mut rows = Vec::new();
+        while let Some(row) = self.answer(async { found.next().await.transpose() })? {
+            let values = wires.iter().enumerate().map(|(index, wire)| read(*wire, cell(&row, index)?));
+            rows.push(values.collect::<Result<Vec<_>>>()?);
+        }
+        let count = found.rows_affected().unwrap_or(rows.len() as u64);
+        Ok(Answer { columns, rows, count })
     }
 
     /// Brings a query to its end whose rows nobody wants any more.
@@ -323,6 +343,16 @@ impl Connection for PostgresConnection {
             }
             Err(failure) => Err(self.fail(failure)),
         }
+    }
+
+    fn statement(&mut self, sql: &str, parameters: &[Value]) -> Result<Answer> {
+        self.be_ready()?;
+        let guarded = self.transaction == Transaction::Open;
+        if guarded {
+            send(self.client.batch_execute(GUARD));
+        }
+        let outcome = self.any(sql, parameters);
+        self.leave(guarded, outcome)
     }
 
     fn insert(&mut self, bulk: &crate::Bulk<'_>) -> std::result::Result<u64, crate::Refused> {

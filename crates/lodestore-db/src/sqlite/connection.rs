@@ -13,7 +13,7 @@ use super::column::push;
 use super::error::translate;
 use super::functions::register;
 use super::value::{Bound, read};
-use crate::{Bulk, Column, ColumnSpec, ColumnVisitor, Connection, Refused, RowVisitor, interrupt};
+use crate::{Answer, Bulk, Column, ColumnSpec, ColumnVisitor, Connection, Refused, RowVisitor, interrupt};
 
 /// After so many steps of the virtual machine a running statement asks whether to stop.
 const STEPS_BETWEEN_CHECKS: i32 = 200_000;
@@ -126,6 +126,26 @@ impl Connection for SqliteConnection {
             statement.execute(params_from_iter(parameters.iter().map(Bound)))
         };
         run().map(|count| count as u64).map_err(|error| translate(error, &self.path))
+    }
+
+    fn statement(&mut self, sql: &str, parameters: &[Value]) -> Result<Answer> {
+        self.start_waiting();
+        let run = || {
+            let mut statement = self.inner.prepare(sql)?;
+            let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+            if columns.is_empty() {
+                let count = statement.execute(params_from_iter(parameters.iter().map(Bound)))? as u64;
+                return Ok(Answer { columns, rows: Vec::new(), count });
+            }
+            let mut found = statement.query(params_from_iter(parameters.iter().map(Bound)))?;
+            let mut rows = Vec::new();
+            while let Some(row) = found.next()? {
+                rows.push((0..columns.len()).map(|index| row.get_ref(index).map(read)).collect::<Result<_, _>>()?);
+            }
+            let count = rows.len() as u64;
+            Ok(Answer { columns, rows, count })
+        };
+        run().map_err(|error| translate(error, &self.path))
     }
 
     fn insert(&mut self, bulk: &Bulk<'_>) -> std::result::Result<u64, Refused> {

@@ -63,7 +63,7 @@ impl<'a> Builder<'a> {
         if let Some(native) = &kind.native {
             self.warn(match kind.core {
                 CoreType::Bytes => format!(
-                    "native type `{native}` of attribute `{}` holds raw bytes only; consider `<blob>` or `bytes`",
+                    "native type `{native}` of attribute `{}` does not say what its bytes are; consider `<blob>` or `bytes`",
                     line.name
                 ),
                 _ => format!(

@@ -22,6 +22,7 @@
 
 mod ast;
 mod line;
+mod older;
 mod parse;
 mod print;
 mod report;

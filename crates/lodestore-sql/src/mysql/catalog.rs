@@ -34,6 +34,13 @@ pub(super) fn table_exists(table: &FullTableName) -> Statement {
     about(table, "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?")
 }
 
+/// The server's estimate.
+pub(super) fn table_size(table: &FullTableName) -> Statement {
+    let sql = "SELECT CAST(data_length + index_length AS SIGNED) FROM information_schema.tables WHERE table_schema = ? \
+               AND table_name = ?";
+    about(table, sql)
+}
+
 pub(super) fn lineage_exists(schema: &SchemaName) -> Statement {
     ask(
         "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = '~lineage'",

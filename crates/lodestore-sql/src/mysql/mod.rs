@@ -165,6 +165,14 @@ impl Dialect for Mysql {
         catalog::table_exists(table)
     }
 
+    fn table_size(&self, table: &FullTableName) -> Statement {
+        catalog::table_size(table)
+    }
+
+    fn session(&self) -> Option<Statement> {
+        Some(Statement { sql: "SELECT USER(), CONNECTION_ID()".into(), parameters: Vec::new() })
+    }
+
     fn heading_queries(&self, table: &FullTableName) -> Vec<Statement> {
         catalog::heading_queries(self.server, table)
     }

@@ -56,6 +56,11 @@ pub(super) fn table_exists(table: &FullTableName) -> Statement {
     of_table(&format!("SELECT coalesce(obj_description(c.oid, 'pg_class'), '') {TABLE}"), table)
 }
 
+/// With indexes, and with what is kept beside the table because it is long.
+pub(super) fn table_size(table: &FullTableName) -> Statement {
+    of_table(&format!("SELECT pg_total_relation_size(c.oid) {TABLE}"), table)
+}
+
 pub(super) fn heading_queries(table: &FullTableName) -> Vec<Statement> {
     // The comment of a column that a foreign key brought is that of the column that it refers to, however far away.
     let columns = format!(

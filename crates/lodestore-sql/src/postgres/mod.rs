@@ -152,6 +152,14 @@ impl Dialect for Postgres {
         catalog::table_exists(table)
     }
 
+    fn table_size(&self, table: &FullTableName) -> Statement {
+        catalog::table_size(table)
+    }
+
+    fn session(&self) -> Option<Statement> {
+        Some(Statement { sql: "SELECT current_user, pg_backend_pid()".into(), parameters: Vec::new() })
+    }
+
     fn heading_queries(&self, table: &FullTableName) -> Vec<Statement> {
         catalog::heading_queries(table)
     }

@@ -35,6 +35,15 @@ pub(super) fn table_exists(table: &FullTableName) -> Statement {
     ask("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1", &[&table.to_string()])
 }
 
+/// The pages of the table and of its indexes.
+pub(super) fn table_size(table: &FullTableName) -> Statement {
+    ask(
+        "SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE aggregate = 1 AND name IN (SELECT name FROM sqlite_schema \
+         WHERE tbl_name = ?1)",
+        &[&table.to_string()],
+    )
+}
+
 /// SQLite counts the changes of its catalog.
 pub(super) fn version() -> Statement {
     ask("PRAGMA schema_version", &[])

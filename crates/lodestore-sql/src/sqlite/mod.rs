@@ -150,6 +150,10 @@ impl Dialect for Sqlite {
         catalog::table_exists(table)
     }
 
+    fn table_size(&self, table: &FullTableName) -> Statement {
+        catalog::table_size(table)
+    }
+
     fn heading_queries(&self, table: &FullTableName) -> Vec<Statement> {
         catalog::heading_queries(table)
     }

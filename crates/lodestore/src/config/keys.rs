@@ -93,6 +93,7 @@ pub const KEYS: &[Key] = {
         key("loglevel", "DJ_LOG_LEVEL", Choice(&["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]), T("INFO")),
         key("safemode", "DJ_SAFEMODE", Bool, B(true)),
         key("ignore_config_file", "DJ_IGNORE_CONFIG_FILE", Bool, B(false)),
+        key("legacy", "DJ_LEGACY", Bool, B(false)),
         key("query_cache", "DJ_QUERY_CACHE", OptionalText, Null),
         key("download_path", "DJ_DOWNLOAD_PATH", Text, T(".")),
     ]

@@ -1,4 +1,4 @@
-use lodestore_db::{Bulk, ColumnSpec, ColumnVisitor, Connection, Refused, RowVisitor};
+use lodestore_db::{Answer, Bulk, ColumnSpec, ColumnVisitor, Connection, Refused, RowVisitor};
 use lodestore_types::{Result, Tier, Value};
 
 use super::cascade::Cascade;
@@ -16,6 +16,11 @@ impl Connection for Counting<'_> {
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64> {
         self.statements += 1;
         self.inner.execute(sql, parameters)
+    }
+
+    fn statement(&mut self, sql: &str, parameters: &[Value]) -> Result<Answer> {
+        self.statements += 1;
+        self.inner.statement(sql, parameters)
     }
 
     fn insert(&mut self, bulk: &Bulk<'_>) -> std::result::Result<u64, Refused> {
