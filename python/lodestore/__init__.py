@@ -21,12 +21,14 @@ from importlib import import_module
 
 from ._lodestore import __version__
 from .attachments import AttachFileType
+from .autopopulate import AutoPopulate
 from .codecs import Codec, HashCodec, SchemaCodec, get_codec, list_codecs
 from .condition import AndList, Not, Top
 from .connection import Connection, conn, list_schemas
 from .errors import DataJointError, ThreadSafetyError
 from .expression import U
 from .instance import Instance
+from .jobs import Job
 from .logs import logger
 from .schemas import Schema
 from .settings import config
@@ -65,6 +67,7 @@ _MODULES = frozenset(
 __all__ = [
     "AndList",
     "AttachFileType",
+    "AutoPopulate",
     "Codec",
     "Compute",
     "Computed",
@@ -76,6 +79,7 @@ __all__ = [
     "Imported",
     "Ingest",
     "Instance",
+    "Job",
     "Lookup",
     "Manual",
     "MatCell",

@@ -6,11 +6,17 @@ other), from the level that
 in its own way instead.
 """
 
+import functools
 import logging
 import os
 import sys
 
+#: The level of what is told of each key that is computed, between DEBUG and INFO.
+JOBS = 15
+logging.addLevelName(JOBS, "JOBS")
+
 logger = logging.getLogger("lodestore")
+logger.jobs = functools.partial(logger.log, JOBS)
 
 
 class _Handler(logging.StreamHandler):
@@ -29,7 +35,9 @@ class _Handler(logging.StreamHandler):
 
     def format(self, record):
         time = logging.Formatter().formatTime(record, "%Y-%m-%d %H:%M:%S")
-        level = f"[{record.levelname}]:" if record.levelno >= logging.WARNING else ""
+        level = (
+            f"[{record.levelname}]:" if record.levelno >= logging.WARNING or record.levelno == JOBS else ""
+        )
         return f"[{time}]{level} {record.getMessage()}"
 
 

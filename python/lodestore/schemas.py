@@ -4,6 +4,7 @@ import sys
 
 from . import _lodestore
 from .connection import conn
+from .jobs import jobs_of_schema, overview
 from .prompts import agreed
 from .table import FreeTable, Table
 from .user_tables import TIERS, Part, UserTable, definition_of
@@ -36,6 +37,8 @@ class Schema:
         self._add_objects = dict(add_objects or {})
         self._create_schema, self._create_tables = create_schema, create_tables
         self._waiting = []
+        #: The classes that it has taken in, by full table name.
+        self._classes = {}
         if schema_name is not None:
             self.activate(schema_name)
 
@@ -132,6 +135,7 @@ class Schema:
         )
         cls._full_name = name
         cls._context = context
+        self._classes[name] = cls
         cls._bound = self._core.declare(name, cls.__name__, definition, resolve if create else None)
         if isinstance(definition, str):
             _tell_definition(cls, definition)
@@ -160,6 +164,17 @@ class Schema:
         question = f"Drop the entire schema `{self.database}`?"
         if self._core.drop((lambda losses: agreed(losses, question)) if prompt else None):
             self.connection.schemas.pop(self.database, None)
+
+    @property
+    def jobs(self):
+        """The queues that there are of the schema's tables, a list of `Job` objects."""
+        return jobs_of_schema(self)
+
+    def progress(self):
+        """How far the auto-populated tables with a queue are: a list of dicts, each with the table's name and how
+        many of its jobs there are of each status.
+        """
+        return overview(self)
 
     def list_tables(self):
         """The names of the schema's tables in the database, parents first."""

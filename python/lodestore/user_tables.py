@@ -59,6 +59,7 @@ _ANSWERED_BY_CLASS = frozenset(
         "populate",
         "progress",
         "key_source",
+        "jobs",
     ]
 )
 

@@ -1,13 +1,16 @@
 //! Errors across the border: one function each way.
 
+use std::borrow::Borrow;
+
 use lodestore::{Error, ErrorKind, mask_urls};
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// The Python exception of an error. One that began as a Python exception comes back as itself.
-pub(crate) fn to_py_err(py: Python<'_>, error: Error) -> PyErr {
-    let mut cause = std::error::Error::source(&error);
+pub(crate) fn to_py_err(py: Python<'_>, error: impl Borrow<Error>) -> PyErr {
+    let error = error.borrow();
+    let mut cause = std::error::Error::source(error);
     while let Some(source) = cause {
         if let Some(original) = source.downcast_ref::<PyErr>() {
             return original.clone_ref(py);
@@ -17,7 +20,7 @@ pub(crate) fn to_py_err(py: Python<'_>, error: Error) -> PyErr {
     if error.kind() == ErrorKind::Interrupted {
         return PyKeyboardInterrupt::new_err(());
     }
-    classify(py, &error).unwrap_or_else(|failure| failure)
+    classify(py, error).unwrap_or_else(|failure| failure)
 }
 
 fn classify(py: Python<'_>, error: &Error) -> PyResult<PyErr> {

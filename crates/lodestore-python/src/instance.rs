@@ -8,6 +8,7 @@ use pyo3::types::PyTuple;
 use crate::config::Config;
 use crate::convert::{from_python, to_python};
 use crate::error::{IntoPyResult, run, to_py_err};
+use crate::jobs::Jobs;
 use crate::query::{Table, ask, resolve_reference};
 
 /// One project.
@@ -152,6 +153,11 @@ impl Schema {
 
     fn name(&self) -> &str {
         self.0.name()
+    }
+
+    /// The queues that there are of the schema's tables.
+    fn jobs(&self, py: Python<'_>) -> PyResult<Vec<Jobs>> {
+        Ok(run(py, || self.0.jobs())?.into_iter().map(Jobs).collect())
     }
 
     /// Drops the schema, if `confirm` agrees; tells whether it was dropped.

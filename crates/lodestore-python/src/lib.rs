@@ -10,7 +10,9 @@ mod convert;
 mod error;
 mod heading;
 mod instance;
+mod jobs;
 mod memory;
+mod populate;
 mod query;
 mod reference;
 mod source;
@@ -35,7 +37,11 @@ mod _lodestore {
     #[pymodule_export]
     use crate::instance::{Instance, Schema};
     #[pymodule_export]
+    use crate::jobs::Jobs;
+    #[pymodule_export]
     use crate::memory::Memory;
+    #[pymodule_export]
+    use crate::populate::{make_key, missing_keys, populate_table, progress};
     #[pymodule_export]
     use crate::query::{Alteration, Query, Table};
     #[pymodule_export]

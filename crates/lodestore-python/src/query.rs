@@ -11,13 +11,13 @@ use lodestore::{
 use lodestore::{Error, ErrorKind, Value};
 use lodestore::{JoinKind, JoinOptions, Matching, Projection, Top, Universal, Unmatched};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString};
 
 use crate::columns::{Columns, Stream};
 use crate::condition::condition_from_python;
 use crate::condition::row_from_python;
 use crate::convert::to_python;
-use crate::error::{IntoPyResult, from_py_err, run, to_py_err};
+use crate::error::{IntoPyResult, from_py_err, run};
 use crate::heading::{Attribute, attributes_of};
 use crate::reference::reference_to_python;
 use crate::source::Source;
@@ -190,7 +190,12 @@ impl Query {
 }
 
 impl Query {
-    fn dict<'py>(&self, py: Python<'py>, names: &[Bound<'py, PyString>], row: &Row) -> PyResult<Bound<'py, PyDict>> {
+    pub(crate) fn dict<'py>(
+        &self,
+        py: Python<'py>,
+        names: &[Bound<'py, PyString>],
+        row: &Row,
+    ) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
         for (name, value) in names.iter().zip(row.values()) {
             dict.set_item(name, object_of(py, self.0.instance(), value)?)?;
@@ -353,40 +358,6 @@ impl Table {
 
     fn key_source(&self, py: Python<'_>) -> PyResult<Query> {
         run(py, || self.0.key_source()).map(Query)
-    }
-
-    /// Calls `make` for each missing key; gives the number of successes, and keys and messages of errors.
-    fn populate<'py>(
-        &self,
-        py: Python<'py>,
-        source: &Query,
-        make: &Bound<'py, PyAny>,
-        suppress_errors: bool,
-        max_calls: Option<usize>,
-    ) -> PyResult<(u64, Bound<'py, PyList>)> {
-        let make = make.clone().unbind();
-        let options = lodestore::PopulateOptions { suppress_errors, max_calls };
-        let report = run(py, || {
-            self.0.populate_from(&source.0, options, |key| {
-                Python::attach(|py| {
-                    let names: Vec<_> = key.names().iter().map(|name| PyString::intern(py, name)).collect();
-                    let key = source.dict(py, &names, key)?;
-                    make.call1(py, (key,)).map(drop)
-                })
-                .map_err(from_py_err)
-            })
-        })?;
-        let errors = PyList::empty(py);
-        for (key, error) in report.errors {
-            let names: Vec<_> = key.names().iter().map(|name| PyString::intern(py, name)).collect();
-            let exception = to_py_err(py, error);
-            let message = format!("{}: {}", exception.get_type(py).name()?, exception.value(py).str()?);
-            errors.append(PyTuple::new(
-                py,
-                [source.dict(py, &names, &key)?.into_any(), PyString::new(py, &message).into_any()],
-            )?)?;
-        }
-        Ok((report.success_count, errors))
     }
 }
 

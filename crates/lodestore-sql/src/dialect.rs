@@ -7,6 +7,7 @@ use std::fmt;
 
 use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Value};
 
+use crate::queue::{NamedLock, QueueWords};
 use crate::{AlterScript, Alteration, Attribute, Declaration, ForeignKey, Heading, Lineage};
 
 /// One statement with the values bound to its placeholders, in order.
@@ -386,6 +387,17 @@ pub trait Dialect: fmt::Debug + Send + Sync {
             row(scratch_columns)
         );
         Statement { sql, parameters: Vec::new() }
+    }
+
+    /// What this database says of queues.
+    fn queue(&self) -> QueueWords;
+
+    /// The moment so many seconds from now by the database's clock, as a `datetime(3)`.
+    fn moment(&self, seconds: f64) -> String;
+
+    /// How others are made to wait that ask for the same name. `None` where a transaction that writes is alone.
+    fn named_lock(&self, _name: &str) -> Option<NamedLock> {
+        None
     }
 
     /// The table that a message of the database names.

@@ -44,6 +44,7 @@ pub mod heading;
 pub mod mysql;
 mod native;
 pub mod postgres;
+pub mod queue;
 pub mod sqlite;
 
 pub use alteration::{AlterScript, Alteration, Change};
@@ -54,4 +55,5 @@ pub use expression::{Condition, Expression, JoinKind, JoinOptions, Matching, Pro
 pub use heading::{Attribute, AttributeType, DefaultValue, Heading, Lineage};
 pub use mysql::Mysql;
 pub use postgres::Postgres;
+pub use queue::{NamedLock, QueueWords};
 pub use sqlite::Sqlite;

@@ -81,8 +81,20 @@ impl Schema {
             provenance: self.instance.config().get_bool("provenance.capture"),
         };
         let declaration = self.compile(&name, definition, options, resolve)?;
-        let statements = self.instance.dialect().declare(&declaration).map_err(in_table)?;
-        let exists = self.instance.dialect().table_exists(&name);
+        self.make_table(&declaration)?;
+        let table = self
+            .instance
+            .find_table(&name)?
+            .ok_or_else(|| in_table(Error::new(ErrorKind::Internal, "the table was made and is not there")))?;
+        Ok(table.with_warnings(declaration.warnings))
+    }
+
+    /// Makes a declared table, unless it is there by now.
+    pub(crate) fn make_table(&self, declaration: &Declaration) -> Result<()> {
+        let name = &declaration.table;
+        let in_table = |error: Error| error.with("table", name);
+        let statements = self.instance.dialect().declare(declaration).map_err(in_table)?;
+        let exists = self.instance.dialect().table_exists(name);
         let made = self.instance.write(Vec::new(), |connection| {
             // Another process may have made it since we looked.
             if connection.query(&exists.sql, &exists.parameters)?.is_empty() {
@@ -94,19 +106,15 @@ impl Schema {
         if let Err(error) = made
             && !self.instance.query(&exists).is_ok_and(|rows| !rows.is_empty())
         {
-            let undo = self.instance.dialect().undo_declare(&name);
+            let undo = self.instance.dialect().undo_declare(name);
             if !undo.is_empty() {
                 // What cannot be undone either is overwritten by the next declaration.
                 let _ = self.instance.write(Vec::new(), |connection| run_all(connection, &undo));
             }
             return Err(in_table(error));
         }
-        self.instance.forget_heading(&name);
-        let table = self
-            .instance
-            .find_table(&name)?
-            .ok_or_else(|| in_table(Error::new(ErrorKind::Internal, "the table was made and is not there")))?;
-        Ok(table.with_warnings(declaration.warnings))
+        self.instance.forget_heading(name);
+        Ok(())
     }
 
     /// What a definition says of a table.

@@ -28,10 +28,11 @@ fn each_missing_key_is_computed_once() {
     session.insert1(row! { "session" => 4 }).unwrap();
     assert_eq!(outcome.populate(make).unwrap().success_count, 2);
     let some = outcome.key_source().unwrap().restrict("session = 1").unwrap();
-    assert_eq!(outcome.populate_from(&some, PopulateOptions::default(), make).unwrap().success_count, 0);
+    assert_eq!(outcome.populate_from(&some, &some, PopulateOptions::default(), make).unwrap().success_count, 0);
     outcome.delete().unwrap();
     let options = PopulateOptions { max_calls: Some(3), ..PopulateOptions::default() };
-    assert_eq!(outcome.populate_from(&outcome.key_source().unwrap(), options, make).unwrap().success_count, 3);
+    let all = outcome.key_source().unwrap();
+    assert_eq!(outcome.populate_from(&all, &all, options, make).unwrap().success_count, 3);
 }
 
 #[test]
@@ -46,7 +47,8 @@ fn a_failing_make_leaves_nothing_behind() {
         }
     };
     let options = PopulateOptions { suppress_errors: true, ..PopulateOptions::default() };
-    let report = outcome.populate_from(&outcome.key_source().unwrap(), options, make).unwrap();
+    let all = outcome.key_source().unwrap();
+    let report = outcome.populate_from(&all, &all, options, make).unwrap();
     assert_eq!((report.success_count, report.errors.len(), outcome.len().unwrap()), (4, 2, 4));
     assert_eq!(outcome.populate(make).unwrap_err().message(), "two is bad");
     assert!(!project.instance.in_transaction());
@@ -60,4 +62,57 @@ fn where_it_makes_no_sense_it_says_so() {
     let (_, outcome) = tables(&project);
     let nested = project.instance.transaction(|| outcome.populate(|_| Ok(())));
     assert_eq!(nested.unwrap_err().kind(), ErrorKind::InvalidRequest);
+}
+
+#[test]
+fn workers_empty_one_queue() {
+    let project = Project::new();
+    let (_, outcome) = tables(&project);
+    let options = PopulateOptions { reserve_jobs: true, ..PopulateOptions::default() };
+    let made = std::thread::scope(|scope| {
+        let work = || {
+            scope.spawn(|| {
+                let make = |key: &lodestore::Row| outcome.insert1(key.clone().with("value", 1));
+                outcome.populate_with(options, make).unwrap().success_count
+            })
+        };
+        let workers: Vec<_> = (0..4).map(|_| work()).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).sum::<u64>()
+    });
+    assert_eq!((made, outcome.len().unwrap(), outcome.jobs().unwrap().progress().unwrap().total()), (6, 6, 0));
+}
+
+#[test]
+fn a_failed_job_tells_why_and_waits() {
+    let project = Project::new();
+    let (_, outcome) = tables(&project);
+    let options = PopulateOptions { reserve_jobs: true, suppress_errors: true, ..PopulateOptions::default() };
+    let make = |_: &lodestore::Row| Err(Error::new(ErrorKind::User, "no luck"));
+    assert_eq!(outcome.populate_with(options, make).unwrap().errors.len(), 6);
+    let jobs = outcome.jobs().unwrap();
+    let failed = jobs.with_status(lodestore::JobStatus::Error).unwrap().fetch().unwrap();
+    assert_eq!(failed.len(), 6);
+    assert_eq!(failed[0].get("error_message"), Some(&"no luck".into()));
+    assert_eq!(jobs.progress().unwrap().of(lodestore::JobStatus::Error), 6);
+    // What the user stops is given back.
+    jobs.table().delete_quick().unwrap();
+    let stop = |_: &lodestore::Row| Err(Error::new(ErrorKind::Interrupted, "stop"));
+    assert_eq!(outcome.populate_with(options, stop).unwrap_err().kind(), ErrorKind::Interrupted);
+    assert_eq!(jobs.progress().unwrap().of(lodestore::JobStatus::Pending), 6);
+}
+
+#[test]
+fn what_changed_while_it_was_computed_is_noticed() {
+    let project = Project::new();
+    let (session, outcome) = tables(&project);
+    let fetch = |key: &lodestore::Row| Ok((session.len()?, key.clone()));
+    let compute = |_: &lodestore::Row, _: &(u64, lodestore::Row)| {
+        assert!(!project.instance.in_transaction());
+        session.insert1(row! { "session" => 100 + session.len()? as i64 }).map(|()| 7)
+    };
+    let insert = |key: &lodestore::Row, value: i32| outcome.insert1(key.clone().with("value", value));
+    let parts = lodestore::Parts { fetch, compute, insert };
+    let error = outcome.populate_with(PopulateOptions::default(), parts).unwrap_err();
+    assert!(error.message().contains("changed meanwhile"), "{error}");
+    assert!(outcome.is_empty().unwrap());
 }

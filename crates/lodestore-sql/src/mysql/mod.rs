@@ -12,6 +12,7 @@ mod alter;
 mod catalog;
 mod function;
 mod query;
+mod queue;
 mod scratch;
 mod table;
 mod types;
@@ -20,6 +21,7 @@ mod types;
 mod tests;
 
 use crate::dialect::{JsonForm, JsonPath};
+use crate::queue::{NamedLock, QueueWords};
 use crate::{AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
@@ -222,6 +224,18 @@ impl Dialect for Mysql {
         scratch_columns: &[String],
     ) -> Statement {
         scratch::delete(table, columns, scratch, scratch_columns)
+    }
+
+    fn queue(&self) -> QueueWords {
+        queue::WORDS
+    }
+
+    fn moment(&self, seconds: f64) -> String {
+        queue::moment(seconds)
+    }
+
+    fn named_lock(&self, name: &str) -> Option<NamedLock> {
+        Some(queue::lock(name))
     }
 
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {

@@ -9,6 +9,7 @@ mod alter;
 mod catalog;
 mod function;
 mod query;
+mod queue;
 mod table;
 mod types;
 
@@ -18,6 +19,7 @@ mod tests;
 pub use types::text_form;
 
 use crate::dialect::{JsonForm, JsonPath};
+use crate::queue::{NamedLock, QueueWords};
 use crate::{AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
@@ -193,6 +195,18 @@ impl Dialect for Postgres {
         conflict: Conflict,
     ) -> Result<Option<String>> {
         query::insert_from(heading, columns, query, conflict).map(Some)
+    }
+
+    fn queue(&self) -> QueueWords {
+        queue::WORDS
+    }
+
+    fn moment(&self, seconds: f64) -> String {
+        queue::moment(seconds)
+    }
+
+    fn named_lock(&self, name: &str) -> Option<NamedLock> {
+        Some(queue::lock(name))
     }
 
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {

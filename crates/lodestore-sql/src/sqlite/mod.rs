@@ -15,6 +15,7 @@ mod catalog;
 mod function;
 mod json;
 mod query;
+mod queue;
 mod table;
 mod types;
 
@@ -25,6 +26,7 @@ pub use alter::convert_stored;
 pub use types::compare_decimals;
 
 use crate::dialect::{JsonForm, JsonPath};
+use crate::queue::QueueWords;
 use crate::{
     AlterScript, Alteration, Attribute, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement,
 };
@@ -207,6 +209,14 @@ impl Dialect for Sqlite {
         conflict: Conflict,
     ) -> Result<Option<String>> {
         query::insert_from(heading, columns, query, conflict).map(Some)
+    }
+
+    fn queue(&self) -> QueueWords {
+        queue::WORDS
+    }
+
+    fn moment(&self, seconds: f64) -> String {
+        queue::moment(seconds)
     }
 
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {

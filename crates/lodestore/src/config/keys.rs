@@ -79,6 +79,7 @@ pub const KEYS: &[Key] = {
         key("jobs.auto_refresh", "DJ_JOBS_AUTO_REFRESH", Bool, B(true)),
         key("jobs.keep_completed", "DJ_JOBS_KEEP_COMPLETED", Bool, B(false)),
         key("jobs.stale_timeout", "DJ_JOBS_STALE_TIMEOUT", Int(0, i64::MAX), I(3600)),
+        key("jobs.lease_timeout", "DJ_JOBS_LEASE_TIMEOUT", Int(1, 86_400), I(60)),
         key("jobs.default_priority", "DJ_JOBS_DEFAULT_PRIORITY", Int(0, 255), I(5)),
         key("jobs.version_method", "DJ_JOBS_VERSION_METHOD", OptionalChoice(&["git", "none"]), Null),
         key(
