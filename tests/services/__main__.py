@@ -4,20 +4,22 @@ import os
 import subprocess
 import sys
 
-from . import KINDS, selected, service, stop
+from . import KINDS, selected, selected_stores, service, stop, store, stores
 
 
 def main(verb="help", *command):
     if verb == "install":
         for name in selected():
             KINDS[name].install()
+        for name in selected_stores():
+            stores.KINDS[name].install()
         return 0
     if verb == "run" and command:
         environment = dict(os.environ)
-        for name in selected():
-            database = service(name)
-            if database.address:
-                environment[f"LODESTORE_TEST_{name.upper()}"] = database.url
+        servers = [service(name) for name in selected()] + [store(name) for name in selected_stores()]
+        for server in servers:
+            if server.address:
+                environment[f"LODESTORE_TEST_{server.name.upper()}"] = server.url
         try:
             return subprocess.run(command, env=environment).returncode
         finally:

@@ -17,18 +17,34 @@
 //! # Ok::<(), lodestore_types::Error>(())
 //! ```
 
+#[cfg(feature = "azure")]
+mod azure;
 mod batch;
+#[cfg(feature = "cloud")]
+mod cloud;
 mod file;
+#[cfg(feature = "gcs")]
+mod gcs;
 mod interrupt;
 mod memory;
+#[cfg(feature = "s3")]
+mod s3;
 mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+#[cfg(feature = "azure")]
+pub use azure::AzureConfig;
 pub use batch::{
     Get, GetRanges, Progress, Put, delete_all, get_all, get_all_with, get_ranges_all, put_all, put_all_with,
 };
+#[cfg(feature = "cloud")]
+pub use cloud::{CloudStore, Transfer};
 pub use file::FileStore;
+#[cfg(feature = "gcs")]
+pub use gcs::GcsConfig;
 pub use interrupt::{interrupted, set_interrupt_check};
 pub use memory::MemoryStore;
+#[cfg(feature = "s3")]
+pub use s3::S3Config;
 pub use store::{Entries, Entry, Level, PutMode, PutOutcome, Store};

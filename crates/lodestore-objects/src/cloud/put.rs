@@ -1,0 +1,170 @@
+//! Writing objects.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use lodestore_types::{Error, ErrorKind, Payload, Result, Segment, StorePath, Uuid};
+use object_store::path::Path;
+use object_store::{Attribute, Attributes, CopyMode, CopyOptions, GetOptions, ObjectStoreExt, PutOptions, PutPayload};
+
+use super::runtime::wait;
+use super::store::{CloudStore, Live};
+use super::upload::Upload;
+use crate::{PutMode, PutOutcome};
+
+/// The name of the metadata that tell which put wrote an object.
+const WRITER: &str = "writer";
+/// How often a put is begun again after its answer was lost and it was not carried out.
+const ATTEMPTS: usize = 4;
+
+pub(super) const DOING: &str = "write the object";
+
+/// What identifies one put, in the metadata of the object that it writes.
+pub(super) struct Writer(String);
+
+impl Writer {
+    fn new() -> Self {
+        Writer(Uuid::new_v4().simple().to_string())
+    }
+
+    fn attributes(&self) -> Attributes {
+        Attributes::from_iter([(Attribute::Metadata(WRITER.into()), self.0.clone())])
+    }
+}
+
+impl CloudStore {
+    pub(super) fn put_payload(&self, path: &StorePath, payload: &[Segment], mode: PutMode) -> Result<PutOutcome> {
+        let (live, key) = (self.live()?, self.key(path)?);
+        let size: u64 = payload.iter().map(Segment::size).sum();
+        if size <= 2 * self.transfer().part_of(size) {
+            let _held = if payload.iter().any(|segment| matches!(segment, Segment::File(_))) {
+                wait(async { Ok(live.memory(size).await) })?
+            } else {
+                None
+            };
+            let payload = self.in_memory(payload)?;
+            return wait(self.put_small(&live, &key, payload, mode));
+        }
+        match mode {
+            PutMode::Replace => self.put_large(&live, &key, payload, size),
+            _ if wait(self.look(&live, &key))?.is_some() => Ok(PutOutcome::AlreadyThere),
+            PutMode::Fill => self.put_large(&live, &key, payload, size),
+            PutMode::Create => {
+                // An upload in parts knows no condition, a copy does.
+                let scratch = StorePath::new(format!(".lodestore/scratch-{}", Uuid::new_v4().simple()))?;
+                let scratch = self.key(&scratch)?;
+                let moved = self
+                    .put_large(&live, &scratch, payload, size)
+                    .and_then(|_| wait(self.create_from(&live, &scratch, &key)));
+                let _ = wait(async { Ok(live.client.delete(&scratch).await) });
+                moved
+            }
+        }
+    }
+
+    /// Writes an object by one request, or by as many as it takes to know that it was carried out.
+    async fn put_small(&self, live: &Live, key: &Path, payload: PutPayload, mode: PutMode) -> Result<PutOutcome> {
+        let writer = Writer::new();
+        let mode = match mode {
+            PutMode::Replace => object_store::PutMode::Overwrite,
+            PutMode::Create | PutMode::Fill => object_store::PutMode::Create,
+        };
+        let mut attempt = 1;
+        loop {
+            let options =
+                PutOptions { mode: mode.clone(), attributes: writer.attributes(), ..PutOptions::default() };
+            let permit = live.request().await;
+            let error = match live.client.put_opts(key, payload.clone(), options).await {
+                Ok(_) => {
+                    live.bucket_seen.store(true, Ordering::Relaxed);
+                    return Ok(PutOutcome::Written);
+                }
+                Err(error) => error,
+            };
+            drop(permit);
+            // The client tries again by itself: what is in the way may have been written by this very put.
+            let taken = is_taken(&error);
+            if !taken && !may_have_acted(&error) {
+                return Err(self.fail(DOING, &error));
+            }
+            match self.written_by(live, key).await {
+                Ok(Some(found)) if found.as_deref() == Some(&writer.0) => return Ok(PutOutcome::Written),
+                Ok(Some(_)) if mode == object_store::PutMode::Create => return Ok(PutOutcome::AlreadyThere),
+                // It is not there, or the old one is.
+                Ok(_) if attempt < ATTEMPTS => attempt += 1,
+                _ => return Err(self.fail(DOING, &error)),
+            }
+        }
+    }
+
+    /// Writes an object in parts, over what is there.
+    fn put_large(&self, live: &Live, key: &Path, payload: &[Segment], size: u64) -> Result<PutOutcome> {
+        let writer = Writer::new();
+        let mut upload = Upload::begin(self, live, key, writer.attributes(), self.transfer().part_of(size))?;
+        for segment in payload {
+            upload.write(segment)?;
+        }
+        let Err(error) = upload.finish()? else { return Ok(PutOutcome::Written) };
+        match wait(self.written_by(live, key))? {
+            Some(found) if found.as_deref() == Some(&writer.0) => Ok(PutOutcome::Written),
+            _ => Err(self.fail(DOING, &error)),
+        }
+    }
+
+    /// Copies an object of ours to where nothing is yet.
+    async fn create_from(&self, live: &Live, from: &Path, to: &Path) -> Result<PutOutcome> {
+        let _permit = live.request().await;
+        match live.client.copy_opts(from, to, CopyOptions::new().with_mode(CopyMode::Create)).await {
+            Ok(()) => Ok(PutOutcome::Written),
+            Err(error) if is_taken(&error) => Ok(PutOutcome::AlreadyThere),
+            Err(error) => Err(self.fail(DOING, &error)),
+        }
+    }
+
+    /// Which put wrote the object, if it tells; `None` if there is none.
+    async fn written_by(&self, live: &Live, key: &Path) -> Result<Option<Option<String>>> {
+        let _permit = live.request().await;
+        let options = GetOptions { head: true, ..GetOptions::default() };
+        match live.client.get_opts(key, options).await {
+            Ok(found) => {
+                let writer = found.attributes.get(&Attribute::Metadata(WRITER.into()));
+                Ok(Some(writer.map(|writer| writer.to_string())))
+            }
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.fail("see whether the object was written", &error)),
+        }
+    }
+
+    /// The segments without a copy, files read.
+    fn in_memory(&self, payload: &[Segment]) -> Result<PutPayload> {
+        let bytes = |segment: &Segment| match segment {
+            Segment::Bytes(bytes) => Ok(bytes.clone()),
+            file => Payload(vec![file.clone()]).into_bytes().map_err(|error| self.unreadable(error)),
+        };
+        let whole: Vec<Bytes> = payload.iter().map(bytes).collect::<Result<_>>()?;
+        Ok(whole.into_iter().filter(|bytes| !bytes.is_empty()).collect())
+    }
+
+    pub(super) fn unreadable(&self, error: Error) -> Error {
+        error.with("store", &self.opening.name)
+    }
+}
+
+/// True if the path is taken, in the words of any store.
+fn is_taken(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. })
+}
+
+/// True if the request may have been carried out all the same.
+fn may_have_acted(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::Generic { .. } | object_store::Error::JoinError { .. })
+}
+
+/// The error of a file that could not be read on its way into a store.
+pub(super) fn reading(segment: &Segment, cause: std::io::Error) -> Error {
+    let error = Error::new(ErrorKind::Storage, format!("cannot {DOING}: {cause}"));
+    match segment {
+        Segment::File(file) => error.with("file", file.path().display()),
+        Segment::Bytes(_) => error,
+    }
+}

@@ -1,0 +1,5 @@
+//! A store in a bucket of Google Cloud Storage.
+
+mod config;
+
+pub use config::GcsConfig;
