@@ -2,6 +2,11 @@
 
 A test that asks for `project` or `schema` runs on every database (see `services`). One that can
 only mean some of them says so: ``@pytest.mark.databases("sqlite")``.
+
+A test that asks for `store_settings` runs on a folder and on S3, or on the kinds that it names:
+``@pytest.mark.stores("file", "s3", "gcs", "azure")``. It gets the settings of a fresh store:
+``project.config.stores["raw"] = store_settings``. One that asks for `stored_project` gets a project
+whose default store `main` is such a one.
 """
 
 import os
@@ -16,6 +21,7 @@ import services  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "databases(*names): the databases on which a test makes sense")
+    config.addinivalue_line("markers", "stores(*names): the kinds of stores on which a test runs")
 
 
 def pytest_generate_tests(metafunc):
@@ -23,6 +29,11 @@ def pytest_generate_tests(metafunc):
         marker = metafunc.definition.get_closest_marker("databases")
         names = [name for name in services.selected() if marker is None or name in marker.args]
         metafunc.parametrize("database", names, indirect=True, scope="session")
+    if "store_server" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("stores")
+        wanted = marker.args if marker else ("file", "s3")
+        names = [name for name in services.selected_stores() if name in wanted]
+        metafunc.parametrize("store_server", names, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +50,26 @@ def project(tmp_path, monkeypatch, database):
     yield instance
     instance.connection.close()
     database.clean()
+
+
+@pytest.fixture(scope="session")
+def store_server(request):
+    """Where the stores of a test lie: a `services` one."""
+    return services.store(request.param)
+
+
+@pytest.fixture
+def store_settings(store_server, tmp_path):
+    """The settings of a fresh store."""
+    return store_server.settings(tmp_path)
+
+
+@pytest.fixture
+def stored_project(project, store_settings):
+    """A project of its own whose default store, `main`, is a fresh one."""
+    project.config.stores["main"] = store_settings
+    project.config.stores["default"] = "main"
+    return project
 
 
 @pytest.fixture

@@ -114,7 +114,9 @@ class Handler(BaseHTTPRequestHandler):
         if "uploads" in self.query:
             name = uuid.uuid4().hex
             self.server.uploads[name] = {"metadata": self.metadata(), "parts": {}}
-            body = f"<InitiateMultipartUploadResult><UploadId>{name}</UploadId></InitiateMultipartUploadResult>"
+            body = (
+                f"<InitiateMultipartUploadResult><UploadId>{name}</UploadId></InitiateMultipartUploadResult>"
+            )
             return self.answer(200, body)
         upload = self.server.uploads.pop(self.query.get("uploadId"), None)
         if upload is None:
@@ -169,11 +171,17 @@ class Handler(BaseHTTPRequestHandler):
             if not key.startswith(prefix) or (folders and key.startswith(folders[-1])) or key <= after:
                 continue
             inner = key[len(prefix) :]
-            folder = prefix + inner.partition(delimiter)[0] + delimiter if delimiter and delimiter in inner else None
+            folder = (
+                prefix + inner.partition(delimiter)[0] + delimiter
+                if delimiter and delimiter in inner
+                else None
+            )
             if folder and folder <= after:
                 continue
             if len(found) + len(folders) == PAGE:
-                token = found[-1][0] if found and not (folders and folders[-1] > found[-1][0]) else folders[-1]
+                token = (
+                    found[-1][0] if found and not (folders and folders[-1] > found[-1][0]) else folders[-1]
+                )
                 break
             if folder:
                 folders.append(folder)

@@ -150,8 +150,12 @@ class S3(Emulated):
 
     def prepare(self):
         endpoint, _, _, bucket = self.parts()
-        request = urllib.request.Request(f"{endpoint}/{bucket}", method="PUT", headers={"Host": "s3.amazonaws.com"})
-        request.add_unredirected_header("Authorization", "AWS4-HMAC-SHA256 Credential=x/20200101/us-east-1/s3/aws4")
+        request = urllib.request.Request(
+            f"{endpoint}/{bucket}", method="PUT", headers={"Host": "s3.amazonaws.com"}
+        )
+        request.add_unredirected_header(
+            "Authorization", "AWS4-HMAC-SHA256 Credential=x/20200101/us-east-1/s3/aws4"
+        )
         urllib.request.urlopen(request).close()
 
     def settings(self, folder=None, port=None):
@@ -205,7 +209,9 @@ class Azure(Emulated):
         """Installs Azurite if it is not there."""
         if not cls.program.exists():
             if not shutil.which("npm"):
-                raise RuntimeError("Azurite needs node and npm: install them, or name a server by LODESTORE_TEST_AZURE")
+                raise RuntimeError(
+                    "Azurite needs node and npm: install them, or name a server by LODESTORE_TEST_AZURE"
+                )
             root = CACHE / "azurite"
             root.mkdir(parents=True, exist_ok=True)
             command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", root, "azurite@3"]

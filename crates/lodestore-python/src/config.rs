@@ -92,7 +92,8 @@ impl Config {
 
     /// A store as it is configured, with defaults filled in.
     fn store_spec<'py>(&self, py: Python<'py>, store: Option<&str>, filepath: bool) -> PyResult<Bound<'py, PyAny>> {
-        let spec = self.read(|settings| settings.store_spec(store, filepath)).into_py(py)?;
+        let (name, entry) = self.read(|settings| settings.store_entry(store, filepath)).into_py(py)?;
+        let spec = config::StoreSpec::new(&name, entry).into_py(py)?;
         json_to_python(py, &serde_json::Value::Object(spec.entry))
     }
 

@@ -56,7 +56,7 @@ impl Instance {
     /// `UnknownStore`, `InvalidConfig`; `InvalidName` or `InvalidValue` if schema, table, key and
     /// extension make no path.
     pub fn new_object_path(&self, store: &str, context: &Context, extension: &str) -> Result<StorePath> {
-        let spec = self.config().store_spec(Some(store), false)?;
+        let spec = self.store_spec(Some(store), false)?;
         let table = TableName::existing(&context.table)?;
         let path = fresh_path(&spec, &context.schema, &table, context, extension)?;
         let store = self.store(&spec.name)?;

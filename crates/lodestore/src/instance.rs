@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use lodestore_codec::{Chain, Codec, NativeBlobCodec, Registry, TypeSpec};
 use lodestore_db::{Connection, Pool};
-use lodestore_objects::{FileStore, Store};
+use lodestore_objects::Store;
 use lodestore_sql::{Attribute, Dialect, Heading, Row as StoredRow, Statement};
 use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, Value};
 
 use crate::backend;
 use crate::config::{Config, StoreSpec};
+use crate::protocols::{TransferSettings, open_store};
 use crate::schema::Schema;
 use crate::staged::Stages;
 use crate::table::Table;
@@ -58,6 +59,7 @@ pub fn set_codec_finder(find: Finder) {
 /// A store with the settings by which it was opened.
 struct OpenStore {
     spec: StoreSpec,
+    transfer: TransferSettings,
     store: Arc<dyn Store>,
 }
 
@@ -243,13 +245,15 @@ impl Instance {
     /// # Errors
     /// `UnknownStore` or `InvalidConfig` from its settings, `Storage` if it cannot be reached.
     pub fn store(&self, name: &str) -> Result<Arc<dyn Store>> {
-        let spec = self.config().store_spec(Some(name), false)?;
+        let spec = self.store_spec(Some(name), false)?;
+        let transfer = TransferSettings::of(&self.config());
+        let is_same = |open: &&OpenStore| open.spec == spec && open.transfer == transfer;
         // A store whose settings have changed since is another store.
-        if let Some(open) = lock(&self.0.stores).get(&spec.name).filter(|open| open.spec == spec) {
+        if let Some(open) = lock(&self.0.stores).get(&spec.name).filter(is_same) {
             return Ok(open.store.clone());
         }
-        let store = open_store(&spec)?;
-        lock(&self.0.stores).insert(spec.name.clone(), OpenStore { spec, store: store.clone() });
+        let store = open_store(&spec, &transfer)?;
+        lock(&self.0.stores).insert(spec.name.clone(), OpenStore { spec, transfer, store: store.clone() });
         Ok(store)
     }
 
@@ -258,14 +262,24 @@ impl Instance {
     /// # Errors
     /// `UnknownStore` if the settings name no such store.
     pub fn use_store(&self, store: Arc<dyn Store>) -> Result<()> {
-        let spec = self.config().store_spec(Some(store.name()), false)?;
-        lock(&self.0.stores).insert(spec.name.clone(), OpenStore { spec, store });
+        let spec = self.store_spec(Some(store.name()), false)?;
+        let transfer = TransferSettings::of(&self.config());
+        lock(&self.0.stores).insert(spec.name.clone(), OpenStore { spec, transfer, store });
         Ok(())
     }
 
     /// True if it takes what pipelines for DataJoint before 2.0 write (the setting `legacy`).
     pub(crate) fn is_legacy(&self) -> bool {
         self.0.legacy
+    }
+
+    /// The settings of a store, checked; `None` or `""` is the default one, for user's files a default of their own.
+    ///
+    /// # Errors
+    /// `UnknownStore`, `InvalidConfig`.
+    pub fn store_spec(&self, name: Option<&str>, filepath: bool) -> Result<StoreSpec> {
+        let (name, entry) = self.config().store_entry(name, filepath)?;
+        StoreSpec::new(&name, entry)
     }
 
     pub(crate) fn dialect(&self) -> &dyn Dialect {
@@ -406,16 +420,4 @@ pub(crate) fn run_all(connection: &mut dyn Connection, statements: &[Statement])
 /// What a panicking thread held is still sound: every change of these maps is one step.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn open_store(spec: &StoreSpec) -> Result<Arc<dyn Store>> {
-    match spec.protocol.as_str() {
-        "file" => Ok(Arc::new(FileStore::open(&spec.name, &spec.location)?)),
-        other => Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("this version cannot open stores of protocol `{other}` yet"),
-        )
-        .with("store", &spec.name)
-        .with_hint("use a store of protocol `file`")),
-    }
 }

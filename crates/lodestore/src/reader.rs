@@ -245,7 +245,7 @@ fn kind_of(attribute: &Attribute) -> ColumnKind {
 /// The store that a column means when its JSON names none.
 fn default_store(instance: &Instance, chain: &Chain) -> Option<String> {
     let store = chain.store()?;
-    Some(instance.config().store_spec(Some(store), false).map_or_else(|_| store.to_owned(), |spec| spec.name))
+    Some(instance.store_spec(Some(store), false).map_or_else(|_| store.to_owned(), |spec| spec.name))
 }
 
 /// The store (`""` for the default one) and the path that a column's JSON names.

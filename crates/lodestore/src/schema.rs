@@ -140,7 +140,7 @@ impl Schema {
     fn check_codec(&self, codec: &str) -> Result<CoreType> {
         let chain = self.instance.chain(codec)?;
         if let Some(store) = chain.store() {
-            self.instance.config().store_spec(Some(store), false)?;
+            self.instance.store_spec(Some(store), false)?;
         }
         Ok(chain.core_type().clone())
     }

@@ -40,11 +40,8 @@ impl AzureConfig {
     pub fn open(&self, name: &str, transfer: &Transfer) -> Result<CloudStore> {
         let account = self.account().map_err(|error| error.with("store", name))?;
         let (config, settings) = (self.clone(), transfer.clone());
-        let secrets = Secrets::new([
-            self.connection_string.as_deref(),
-            account.key.as_deref(),
-            account.signature.as_deref(),
-        ]);
+        let secrets =
+            Secrets::new([self.connection_string.as_deref(), account.key.as_deref(), account.signature.as_deref()]);
         let opening = Opening {
             name: name.to_owned(),
             bucket: format!("az://{}", self.container),
@@ -54,8 +51,7 @@ impl AzureConfig {
             client: Box::new(move |connector| {
                 let proven = account.key.is_some() || account.signature.is_some();
                 // What the environment says of keys is not for an account that came with one.
-                let mut builder =
-                    if proven { MicrosoftAzureBuilder::new() } else { MicrosoftAzureBuilder::from_env() };
+                let mut builder = if proven { MicrosoftAzureBuilder::new() } else { MicrosoftAzureBuilder::from_env() };
                 if let Some(name) = &account.name {
                     builder = builder.with_account(name);
                 }
@@ -160,11 +156,14 @@ mod tests {
 
     #[test]
     fn connection_strings_are_read() {
-        let lab = account("DefaultEndpointsProtocol=https;AccountName=lab;AccountKey=a+b/==;EndpointSuffix=core.windows.net").unwrap();
+        let lab =
+            account("DefaultEndpointsProtocol=https;AccountName=lab;AccountKey=a+b/==;EndpointSuffix=core.windows.net")
+                .unwrap();
         assert_eq!((lab.name.as_deref(), lab.key.as_deref(), lab.endpoint), (Some("lab"), Some("a+b/=="), None));
         let china = account("AccountName=lab;AccountKey=k;EndpointSuffix=core.chinacloudapi.cn").unwrap();
         assert_eq!(china.endpoint.as_deref(), Some("https://lab.blob.core.chinacloudapi.cn"));
-        let shared = account("BlobEndpoint=https://lab.blob.core.windows.net/;SharedAccessSignature=?sv=1&sig=x").unwrap();
+        let shared =
+            account("BlobEndpoint=https://lab.blob.core.windows.net/;SharedAccessSignature=?sv=1&sig=x").unwrap();
         assert_eq!((shared.name.as_deref(), shared.signature.as_deref()), (Some("lab"), Some("sv=1&sig=x")));
         assert!(account("UseDevelopmentStorage=true").unwrap().endpoint.unwrap().contains("10000"));
         assert!(account("nonsense").is_err() && account("AccountKey=x").is_err());

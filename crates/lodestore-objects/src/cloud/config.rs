@@ -65,11 +65,7 @@ impl Transfer {
 
     /// How a client tries again.
     pub(crate) fn retry(&self) -> RetryConfig {
-        RetryConfig {
-            backoff: BackoffConfig::default(),
-            max_retries: self.retries,
-            retry_timeout: self.retry_timeout,
-        }
+        RetryConfig { backoff: BackoffConfig::default(), max_retries: self.retries, retry_timeout: self.retry_timeout }
     }
 
     /// The size of the parts of an object: no store takes more than 10,000 of them.

@@ -216,6 +216,6 @@ mod tests {
     fn near_ranges_are_read_together() {
         let far = 10 * GAP;
         assert_eq!(merged(&[far..far + 1, 0..10, 5..5, 20..30, 5..15]), [0..30, far..far + 1]);
-        assert_eq!(merged(&[7..7]), [0..0; 0]);
+        assert!(merged(&[7..7, 9..9]).is_empty());
     }
 }

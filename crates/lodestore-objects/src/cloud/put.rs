@@ -71,8 +71,7 @@ impl CloudStore {
         };
         let mut attempt = 1;
         loop {
-            let options =
-                PutOptions { mode: mode.clone(), attributes: writer.attributes(), ..PutOptions::default() };
+            let options = PutOptions { mode: mode.clone(), attributes: writer.attributes(), ..PutOptions::default() };
             let permit = live.request().await;
             let error = match live.client.put_opts(key, payload.clone(), options).await {
                 Ok(_) => {

@@ -66,9 +66,7 @@ impl GcsConfig {
         match self.token.as_deref() {
             None | Some("" | "cloud" | "google_default" | "cache") => GoogleCloudStorageBuilder::from_env(),
             // The client of object_store 0.14 asks for a token all the same where it writes: it gets one, of no worth.
-            Some("anon") => {
-                GoogleCloudStorageBuilder::new().with_skip_signature(true).with_bearer_token("anonymous")
-            }
+            Some("anon") => GoogleCloudStorageBuilder::new().with_skip_signature(true).with_bearer_token("anonymous"),
             Some(json) if json.trim_start().starts_with('{') => {
                 GoogleCloudStorageBuilder::new().with_service_account_key(json)
             }
@@ -84,7 +82,8 @@ impl GcsConfig {
 /// The key in a service account's JSON, given as it is or as the path of its file.
 fn private_key(token: Option<&str>) -> Option<String> {
     let token = token?;
-    let text = if token.trim_start().starts_with('{') { token.to_owned() } else { std::fs::read_to_string(token).ok()? };
+    let text =
+        if token.trim_start().starts_with('{') { token.to_owned() } else { std::fs::read_to_string(token).ok()? };
     let account: serde_json::Value = serde_json::from_str(&text).ok()?;
     account.get("private_key")?.as_str().map(str::to_owned)
 }

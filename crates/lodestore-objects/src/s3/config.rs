@@ -82,9 +82,7 @@ impl S3Config {
                     .with_skip_signature(config.anonymous)
                     // A signature over the content guards it where TLS does not; it costs a pass over all bytes.
                     .with_unsigned_payload(server.endpoint.as_ref().is_none_or(|url| url.starts_with("https://")))
-                    .with_client_options(
-                        settings.client_options(server.endpoint.as_deref(), config.proxy.as_deref()),
-                    )
+                    .with_client_options(settings.client_options(server.endpoint.as_deref(), config.proxy.as_deref()))
                     .with_retry(settings.retry())
                     .with_http_connector(connector);
                 let builder = match &server.endpoint {
@@ -112,8 +110,7 @@ impl S3Config {
     /// A builder that knows who one is.
     fn credentials(&self, profile: Option<&Profile>) -> AmazonS3Builder {
         if let (Some(access_key), Some(secret_key)) = (&self.access_key, &self.secret_key) {
-            let builder =
-                AmazonS3Builder::new().with_access_key_id(access_key).with_secret_access_key(secret_key);
+            let builder = AmazonS3Builder::new().with_access_key_id(access_key).with_secret_access_key(secret_key);
             return match &self.session_token {
                 Some(token) => builder.with_token(token),
                 None => builder,

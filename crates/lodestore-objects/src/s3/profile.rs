@@ -52,11 +52,7 @@ pub(super) fn read(name: &str) -> Result<Option<Profile>> {
                 .with("file", path.display())),
         }
     };
-    parse(
-        name,
-        &text(file("AWS_SHARED_CREDENTIALS_FILE", "credentials"))?,
-        &text(file("AWS_CONFIG_FILE", "config"))?,
-    )
+    parse(name, &text(file("AWS_SHARED_CREDENTIALS_FILE", "credentials"))?, &text(file("AWS_CONFIG_FILE", "config"))?)
 }
 
 fn parse(name: &str, credentials: &str, config: &str) -> Result<Option<Profile>> {

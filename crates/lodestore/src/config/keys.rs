@@ -96,6 +96,11 @@ pub const KEYS: &[Key] = {
         key("ignore_config_file", "DJ_IGNORE_CONFIG_FILE", Bool, B(false)),
         key("legacy", "DJ_LEGACY", Bool, B(false)),
         key("query_cache", "DJ_QUERY_CACHE", OptionalText, Null),
+        key("transfer.requests", "DJ_TRANSFER_REQUESTS", Int(1, 10_000), I(64)),
+        key("transfer.memory", "DJ_TRANSFER_MEMORY", Int(16 << 20, 1 << 50), I(256 << 20)),
+        key("transfer.part_size", "DJ_TRANSFER_PART_SIZE", Int(5 << 20, 1 << 30), I(8 << 20)),
+        key("transfer.retries", "DJ_TRANSFER_RETRIES", Int(0, 1000), I(10)),
+        key("transfer.timeout", "DJ_TRANSFER_TIMEOUT", Int(1, 86_400), I(60)),
         key("download_path", "DJ_DOWNLOAD_PATH", Text, T(".")),
     ]
 };

@@ -36,6 +36,7 @@ mod template;
 pub use keys::{KEYS, Key, KeyType};
 pub use settings::{Backend, Config};
 pub use sources::Sources;
+pub(crate) use stores::PROTOCOLS;
 pub use stores::StoreSpec;
 pub use template::save_template;
 

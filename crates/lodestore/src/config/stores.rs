@@ -4,6 +4,7 @@ use lodestore_types::{Error, ErrorKind, Result, StorePath, nearest};
 use serde_json::{Map, Value as Json, json};
 
 use super::settings::Config;
+use crate::protocols::find_protocol;
 
 /// What every store may say of itself, with its default.
 const COMMON: [&str; 9] = [
@@ -19,19 +20,36 @@ const COMMON: [&str; 9] = [
 ];
 
 /// Protocols with their required and their further keys.
-const PROTOCOLS: [(&str, &[&str], &[&str]); 4] = [
+pub(crate) const PROTOCOLS: [(&str, &[&str], &[&str]); 4] = [
     ("file", &["location"], &[]),
-    ("s3", &["location", "endpoint", "bucket"], &["access_key", "secret_key", "secure", "proxy_server", "region"]),
-    ("gcs", &["location", "bucket"], &["token", "project"]),
-    ("azure", &["location", "container"], &["account_name", "account_key", "connection_string", "bucket"]),
+    (
+        "s3",
+        &["location", "endpoint", "bucket"],
+        &[
+            "access_key",
+            "secret_key",
+            "session_token",
+            "profile",
+            "secure",
+            "path_style",
+            "anonymous",
+            "proxy_server",
+            "region",
+        ],
+    ),
+    ("gcs", &["location", "bucket"], &["token", "project", "endpoint"]),
+    ("azure", &["location", "container"], &["account_name", "account_key", "connection_string", "bucket", "endpoint"]),
 ];
+
+/// Keys that are true or false; the others of the protocols are text.
+const FLAGS: [&str; 3] = ["secure", "path_style", "anonymous"];
 
 /// A store as the settings describe it, checked, with defaults filled in.
 #[derive(Clone, PartialEq)]
 pub struct StoreSpec {
     /// Its name.
     pub name: String,
-    /// `file`, `s3`, `gcs` or `azure`.
+    /// `file`, `s3`, `gcs`, `azure`, or one that others added.
     pub protocol: String,
     /// The folder, or the prefix in the bucket.
     pub location: String,
@@ -57,6 +75,18 @@ impl Config {
     /// # Errors
     /// [`ErrorKind::UnknownStore`] if it is not configured, [`ErrorKind::InvalidConfig`] if it is wrongly.
     pub fn store_spec(&self, name: Option<&str>, filepath: bool) -> Result<StoreSpec> {
+        let (name, entry) = self.store_entry(name, filepath)?;
+        StoreSpec::new(&name, entry)
+    }
+
+    /// Like [`Config::store_spec`], unchecked: the store's name and what the settings say of it.
+    ///
+    /// To check it may run code of the user's, who added the protocol: settings that others wait for must not be
+    /// locked then.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownStore`].
+    pub fn store_entry(&self, name: Option<&str>, filepath: bool) -> Result<(String, Map<String, Json>)> {
         let name = match name.filter(|name| !name.is_empty()) {
             Some(name) => name,
             None => self.default_store(filepath)?,
@@ -74,7 +104,7 @@ impl Config {
                 )),
             });
         };
-        StoreSpec::new(name, entry.clone())
+        Ok((name.to_owned(), entry.clone()))
     }
 
     fn default_store(&self, filepath: bool) -> Result<&str> {
@@ -96,7 +126,11 @@ impl Config {
 }
 
 impl StoreSpec {
-    fn new(name: &str, mut entry: Map<String, Json>) -> Result<Self> {
+    /// Checks what the settings say of a store, and fills in defaults.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidConfig`].
+    pub fn new(name: &str, mut entry: Map<String, Json>) -> Result<Self> {
         let place = format!("config.stores[\"{name}\"]");
         let invalid = |what: String| Error::new(ErrorKind::InvalidConfig, what);
         let protocol = match entry.get("protocol") {
@@ -104,27 +138,16 @@ impl StoreSpec {
             None => return Err(invalid(format!("{place} is missing: protocol"))),
             Some(_) => return Err(invalid(format!("{place}: protocol must be a string"))),
         };
-        let Some((_, required, further)) = PROTOCOLS.iter().find(|(known, ..)| *known == protocol) else {
-            return Err(invalid(format!("Unknown protocol \"{protocol}\" in {place}. Built-in: file, s3, gcs, azure")));
+        let added = match PROTOCOLS.iter().find(|(known, ..)| *known == protocol) {
+            Some((_, required, further)) => {
+                check_keys(&entry, &place, required, further)?;
+                None
+            }
+            None => Some(find_protocol(&protocol)?.ok_or_else(|| {
+                invalid(format!("Unknown protocol \"{protocol}\" in {place}. Built-in: file, s3, gcs, azure"))
+                    .with_hint("install the package that brings the protocol along, or correct its name")
+            })?),
         };
-        let missing: Vec<&str> =
-            required.iter().copied().filter(|key| entry.get(*key).is_none_or(Json::is_null)).collect();
-        if !missing.is_empty() {
-            return Err(invalid(format!("{place} is missing: {}", missing.join(", "))));
-        }
-        // `project_name` is for people: it has no effect.
-        let known = |key: &str| {
-            COMMON.contains(&key) || required.contains(&key) || further.contains(&key) || key == "project_name"
-        };
-        let unknown: Vec<&str> = entry.keys().map(String::as_str).filter(|key| !known(key)).collect();
-        if !unknown.is_empty() {
-            let error = invalid(format!("Invalid key(s) in {place}: {}", unknown.join(", ")));
-            let all = COMMON.iter().chain(*required).chain(*further).copied();
-            return Err(match nearest(unknown[0], all) {
-                Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-                None => error,
-            });
-        }
         let defaults = [
             ("subfolding", Json::Null),
             ("partition_pattern", Json::Null),
@@ -141,6 +164,9 @@ impl StoreSpec {
             }
         }
         entry.insert("protocol".into(), protocol.clone().into());
+        if let Some(added) = added {
+            added.check(name, &entry).map_err(|error| error.with("store", name))?;
+        }
         let spec = StoreSpec {
             name: name.to_owned(),
             protocol,
@@ -183,6 +209,41 @@ impl StoreSpec {
         }
         Ok(())
     }
+}
+
+/// Are all keys there that a protocol requires, none that it does not know, and each of its type?
+fn check_keys(entry: &Map<String, Json>, place: &str, required: &[&str], further: &[&str]) -> Result<()> {
+    let invalid = |what: String| Error::new(ErrorKind::InvalidConfig, what);
+    let missing: Vec<&str> = required.iter().copied().filter(|key| entry.get(*key).is_none_or(Json::is_null)).collect();
+    if !missing.is_empty() {
+        return Err(invalid(format!("{place} is missing: {}", missing.join(", "))));
+    }
+    // `project_name` is for people: it has no effect.
+    let known =
+        |key: &str| COMMON.contains(&key) || required.contains(&key) || further.contains(&key) || key == "project_name";
+    let unknown: Vec<&str> = entry.keys().map(String::as_str).filter(|key| !known(key)).collect();
+    if !unknown.is_empty() {
+        let error = invalid(format!("Invalid key(s) in {place}: {}", unknown.join(", ")));
+        let all = COMMON.iter().chain(required).chain(further).copied();
+        return Err(match nearest(unknown[0], all) {
+            Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+            None => error,
+        });
+    }
+    for key in required.iter().chain(further) {
+        let fits = match entry.get(*key) {
+            None | Some(Json::Null) => true,
+            Some(value) if FLAGS.contains(key) => value.is_boolean(),
+            // Credentials of Google's are an object, or text that names or holds one.
+            Some(value) => value.is_string() || (*key == "token" && value.is_object()),
+        };
+        if !fits {
+            // The value is not told: it may be a secret.
+            let expected = if FLAGS.contains(key) { "true or false" } else { "text" };
+            return Err(invalid(format!("{place}: {key} must be {expected}")));
+        }
+    }
+    Ok(())
 }
 
 fn text(entry: &Map<String, Json>, key: &str, place: &str) -> Result<Option<String>> {
@@ -285,6 +346,12 @@ mod tests {
             (json!({"s": {"location": "/"}}), Some("s"), "is missing: protocol"),
             (json!({"s": {"protocol": "ftp"}}), Some("s"), "Unknown protocol \"ftp\""),
             (json!({"s": {"protocol": "s3", "location": ""}}), Some("s"), "is missing: endpoint, bucket"),
+            (
+                json!({"s": {"protocol": "s3", "location": "", "endpoint": "e", "bucket": "b", "secure": "no"}}),
+                Some("s"),
+                "secure must be true or false",
+            ),
+            (json!({"s": {"protocol": "gcs", "location": "", "bucket": 7}}), Some("s"), "bucket must be text"),
             (file(json!({"bucket": "b"})), Some("s"), "Invalid key(s) in config.stores[\"s\"]: bucket"),
             (file(json!({"hash_prefix": "a", "schema_prefix": "a/b"})), Some("s"), "overlap"),
             (file(json!({"hash_prefix": ""})), Some("s"), "overlap"),

@@ -75,7 +75,7 @@ impl<'a> Plan<'a> {
             }
             let of_user = chain.codecs().last().is_some_and(|codec| codec.name() == "filepath");
             let open = || -> Result<Target> {
-                let spec = instance.config().store_spec(Some(store), of_user)?;
+                let spec = instance.store_spec(Some(store), of_user)?;
                 let store = instance.store(&spec.name)?;
                 Ok(Target { spec, store })
             };

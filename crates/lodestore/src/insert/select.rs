@@ -108,7 +108,7 @@ fn may_share(instance: &Instance, source: &Chain, target: &Chain, is_near: bool)
     let innermost = names(source).pop().unwrap_or_default();
     let of_user = innermost == "filepath";
     let store = |chain: &Chain| {
-        let named = chain.store().map(|store| instance.config().store_spec(Some(store), of_user));
+        let named = chain.store().map(|store| instance.store_spec(Some(store), of_user));
         named.transpose().map(|spec| spec.map(|spec| spec.name)).ok()
     };
     match (store(source), store(target)) {

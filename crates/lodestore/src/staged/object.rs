@@ -159,7 +159,7 @@ impl Table {
             (["hash"], Some(_)) => (Kind::Content, String::new()),
             _ => return Err(refuse()),
         };
-        let spec = instance.config().store_spec(chain.store(), false)?;
+        let spec = instance.store_spec(chain.store(), false)?;
         let store = instance.store(&spec.name)?;
         let key = self.whole_key(key)?;
         let context = context_of(self.name(), name, &key);
