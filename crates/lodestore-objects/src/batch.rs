@@ -129,6 +129,22 @@ pub fn delete_all(store: &Arc<dyn Store>, paths: &[StorePath]) -> Vec<Result<()>
     outcomes.flat_map(|(told, chunk)| told.unwrap_or_else(|| chunk.iter().map(|_| Err(stopped())).collect())).collect()
 }
 
+/// Does `work` to many things, as many at once as their stores gain from; tells how each went, in order.
+///
+/// # Errors
+/// `Interrupted` if the user pressed Ctrl-C. Other errors keep nothing else from being worked on.
+pub fn each<T: Sync, R: Send>(
+    items: &[T],
+    store: impl Fn(&T) -> &Arc<dyn Store>,
+    work: impl Fn(&T) -> Result<R> + Sync,
+) -> Result<Vec<Result<R>>> {
+    let work = |item: &T| match work(item) {
+        Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
+        outcome => Ok(outcome),
+    };
+    all(items, store, work, |_, _| 0, &mut |_| {})
+}
+
 fn all<T: Sync, R: Send>(
     items: &[T],
     store: impl Fn(&T) -> &Arc<dyn Store>,

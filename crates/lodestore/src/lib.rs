@@ -100,6 +100,7 @@ mod preview;
 mod protocols;
 mod query;
 mod reader;
+mod references;
 mod row;
 mod row_serde;
 mod save;
@@ -110,6 +111,8 @@ mod stream;
 mod table;
 mod transaction;
 mod update;
+mod usage;
+mod verify;
 
 pub use algebra::Universal;
 pub use columns::Columns;
@@ -131,6 +134,8 @@ pub use schema::{Resolve, Schema};
 pub use staged::{StagedArray, StagedFile, StagedObject, StagedRow, StagedRows, staged_is_shared};
 pub use stream::Stream;
 pub use table::Table;
+pub use usage::{Usage, UsageRow};
+pub use verify::{Depth, Finding, FindingKind, Repaired, Subset, VerifyOptions, VerifyProgress, VerifyReport, Watch};
 
 pub use lodestore_codec as codec;
 pub use lodestore_codec::npy::Index;

@@ -21,6 +21,10 @@ impl Scratch {
         Ok(Scratch { path, file })
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(|cause| failed("write", &self.path, cause))
     }

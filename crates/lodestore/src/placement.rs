@@ -179,9 +179,12 @@ pub(crate) fn place_folder(
         size: manifest.total_size(),
         item_count: manifest.entries().len() as u64,
     };
-    let column = Value::Json(Json::Object(chain.folder_column(&folder, &placed)));
     let payload = Payload::from(manifest.to_bytes());
     let last = Part { path: Manifest::path_for(&path)?, checksum: checksum(&payload)?, payload };
+    let mut column = chain.folder_column(&folder, &placed);
+    // The manifest tells of every file; this tells of the manifest.
+    column.insert("manifest".into(), last.checksum.as_str().into());
+    let column = Value::Json(Json::Object(column));
     Ok(Upload { store: store.clone(), objects, last: Some(last), shared: false, column })
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Reader {
     names: Arc<[String]>,
     attributes: Arc<[Attribute]>,
     chains: Vec<Option<Chain>>,
+    /// True if what codecs wrote stays as the database gives it.
+    undecoded: bool,
     options: FetchOptions,
 }
 
@@ -42,7 +44,24 @@ impl Reader {
             names: attributes.iter().map(|attribute| attribute.name.clone()).collect(),
             attributes,
             chains,
+            undecoded: false,
             options: options.clone(),
+        })
+    }
+
+    /// Reads what codecs wrote as it stands in the database: no codec need be known, and no object is read.
+    pub fn undecoded(query: &Query) -> Result<Self> {
+        let instance = query.instance();
+        let attributes: Arc<[Attribute]> = query.heading().visible().cloned().collect();
+        Ok(Reader {
+            instance: instance.clone(),
+            statement: query.expression().select(instance.dialect())?,
+            specs: attributes.iter().map(|a| ColumnSpec { name: a.name.clone(), kind: kind_of(a) }).collect(),
+            names: attributes.iter().map(|attribute| attribute.name.clone()).collect(),
+            chains: attributes.iter().map(|_| None).collect(),
+            attributes,
+            undecoded: true,
+            options: FetchOptions::default(),
         })
     }
 
@@ -83,6 +102,7 @@ impl Reader {
             let key_of = |row| self.key_of(&columns, row);
             let decoded = match (attribute.stored_as(), &self.chains[index]) {
                 (None, _) => Ok(values.into_iter().map(Ok).collect()),
+                _ if self.undecoded && attribute.kind.codec.is_some() => Ok(values.into_iter().map(Ok).collect()),
                 (Some(core), None) => Ok(self.plain(values, core)),
                 (Some(core), Some(chain)) => self.through(attribute, values, core, chain, &key_of),
             };

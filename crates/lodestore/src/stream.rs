@@ -57,7 +57,15 @@ impl Query {
     /// # Errors
     /// As [`Query::stream`].
     pub fn stream_opts(&self, batch_rows: usize, options: &FetchOptions) -> Result<Stream> {
-        let reader = Reader::new(self, options)?;
+        self.stream_with(Reader::new(self, options)?, batch_rows)
+    }
+
+    /// Like [`Query::stream`], with what codecs wrote as it stands in the database.
+    pub(crate) fn stream_undecoded(&self, batch_rows: usize) -> Result<Stream> {
+        self.stream_with(Reader::undecoded(self)?, batch_rows)
+    }
+
+    fn stream_with(&self, reader: Reader, batch_rows: usize) -> Result<Stream> {
         let most = if reader.decodes() { BATCH_ROWS } else { usize::MAX - 1 };
         let batch_rows = batch_rows.clamp(1, most);
         let source = match self.instance().in_transaction() {

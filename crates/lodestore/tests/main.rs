@@ -19,6 +19,7 @@ mod servers;
 mod staged;
 mod transactions;
 mod update;
+mod verify;
 
 use std::sync::Arc;
 
@@ -47,6 +48,12 @@ impl Project {
         let mut paths: Vec<String> = store.list(None).unwrap().map(|entry| entry.unwrap().path.to_string()).collect();
         paths.sort();
         paths
+    }
+
+    /// Runs a statement behind the project's back, as another program may.
+    fn sql(&self, statement: &str) {
+        let driver = lodestore_db::sqlite::Driver::new(self.folder.path().join("lodestore.db"));
+        lodestore_db::Driver::connect(&driver).unwrap().execute(statement, &[]).unwrap();
     }
 
     /// Counts what is read from its store from now on.

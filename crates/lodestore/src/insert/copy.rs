@@ -9,7 +9,7 @@ use crate::reader::missing_object;
 use crate::{Instance, ObjectRef};
 
 /// What every codec writes anew for the copy.
-const WRITTEN_ANEW: [&str; 6] = ["size", "checksum", "ext", "is_dir", "item_count", "timestamp"];
+const WRITTEN_ANEW: [&str; 7] = ["size", "checksum", "manifest", "ext", "is_dir", "item_count", "timestamp"];
 
 /// A new object of the same content as the one that a reference names. Objects under paths of their own belong to their
 /// row, so that the copy of a row needs copies of them.

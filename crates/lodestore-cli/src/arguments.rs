@@ -1,0 +1,85 @@
+//! What can be asked for.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use lodestore::Subset;
+
+/// Look after a Lodestore project: its rows and its objects.
+#[derive(Debug, Parser)]
+#[command(name = "lodestore", bin_name = "lodestore", version, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// The folder of an embedded project. Without it, the project that the environment and `datajoint.json` describe, or
+    /// else the one in `./lodestore`.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) project: Option<PathBuf>,
+    /// Print one JSON document instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Show no progress. Without a terminal none is shown anyway.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compare rows with their objects, and objects with rows.
+    ///
+    /// Status: 0 all is well, 3 objects are missing or damaged, 4 something could not be read, 5 objects are left over that
+    /// no row names; 1 the command failed, 2 it was called wrongly, 130 it was interrupted.
+    Verify(Verify),
+    /// Tell how many objects and bytes rows own, or what a delete would free.
+    Usage(Usage),
+}
+
+/// Which rows.
+#[derive(Debug, Args)]
+pub(crate) struct Rows {
+    /// The schemas; all of them if none is named.
+    #[arg(value_name = "SCHEMA", conflicts_with = "table")]
+    pub(crate) schemas: Vec<String>,
+    /// One table, as `schema.Class` or `schema.table`.
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Option<String>,
+    /// Of the table only the rows for which this holds, such as "session_date > '2026-01-01'".
+    #[arg(long = "where", value_name = "CONDITION", requires = "table")]
+    pub(crate) condition: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) rows: Rows,
+    /// Read every byte, and compare checksums.
+    #[arg(long)]
+    pub(crate) deep: bool,
+    /// Look at some objects only, chosen at random: `0.1`, `10%`, or a count.
+    #[arg(long, value_name = "PART", value_parser = |text: &str| text.parse::<Subset>().map_err(|error| error.to_string()))]
+    pub(crate) subset: Option<Subset>,
+    /// Keep in this file what was found sound, and go on from there after an interruption.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Do not search the stores for objects that no row names.
+    #[arg(long)]
+    pub(crate) rows_only: bool,
+    /// Look for whole copies of what is missing or damaged; with `--apply`, write them where they belong.
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Do what `--repair` found.
+    #[arg(long, requires = "repair")]
+    pub(crate) apply: bool,
+    /// Tell no more findings than this; all are counted.
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    pub(crate) keep: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Usage {
+    #[command(flatten)]
+    pub(crate) rows: Rows,
+    /// Tell what deleting the rows, and all that depend on them, would free. Nothing is deleted.
+    #[arg(long, requires = "table")]
+    pub(crate) of_delete: bool,
+}
