@@ -35,6 +35,7 @@ from .settings import config
 from .table import FreeTable, Table
 from .user_tables import Compute, Computed, Entry, Imported, Ingest, Lookup, Manual, Part
 from .validation import ValidationResult
+from .verification import VerifyReport, usage, verify
 from .virtual import VirtualModule, virtual_schema
 
 #: Names that come from sub-modules which need NumPy, and so are loaded when first asked for.
@@ -96,6 +97,7 @@ __all__ = [
     "Top",
     "U",
     "ValidationResult",
+    "VerifyReport",
     "VirtualModule",
     "__version__",
     "cli",
@@ -105,6 +107,8 @@ __all__ = [
     "list_codecs",
     "list_schemas",
     "logger",
+    "usage",
+    "verify",
     "virtual_schema",
 ]
 

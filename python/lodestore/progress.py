@@ -1,4 +1,4 @@
-"""How far a long insert or a populate is, on the standard error stream."""
+"""How far a long task is, on the standard error stream."""
 
 import sys
 import time
@@ -8,23 +8,25 @@ _PERIOD = 0.1
 
 
 class Progress:
-    """A line that tells how many rows are done, written anew as they go in."""
+    """A line that tells how many rows are done, written anew as it goes on."""
 
     def __init__(self, title, total=None, stream=None):
         self._title, self._total = title, total
         self._stream = stream or sys.stderr
         self._began = time.monotonic()
         self._told = None
+        self._rows = 0
 
-    def __call__(self, rows):
+    def __call__(self, rows, total=None):
+        self._rows, self._total = rows, self._total if total is None else total
         now = time.monotonic()
         if self._told is None or now - self._told >= _PERIOD:
             self._told = now
             self._write(rows)
 
-    def finish(self, rows):
+    def finish(self, rows=None):
         """The last line, with how long it took."""
-        self._write(rows, end=f" in {time.monotonic() - self._began:.1f} s\n")
+        self._write(self._rows if rows is None else rows, end=f" in {time.monotonic() - self._began:.1f} s\n")
 
     def _write(self, rows, end=""):
         total = "" if self._total is None else f" of {self._total:,}"

@@ -8,6 +8,7 @@ from .jobs import jobs_of_schema, overview
 from .prompts import agreed
 from .table import FreeTable, Table
 from .user_tables import TIERS, Part, UserTable, definition_of
+from .verification import usage, verify
 
 
 class Schema:
@@ -175,6 +176,14 @@ class Schema:
         many of its jobs there are of each status.
         """
         return overview(self)
+
+    def verify(self, **options):
+        """Compares rows with objects, and objects with rows; takes the options of `lodestore.verify`."""
+        return verify(self, **options)
+
+    def usage(self):
+        """What the rows of the schema own in stores; see `lodestore.usage`."""
+        return usage(self)
 
     def list_tables(self):
         """The names of the schema's tables in the database, parents first."""

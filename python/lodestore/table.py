@@ -10,9 +10,10 @@ from .rows import frame_with_key, query_of, source
 from .staged import Staging
 from .updating import Updating
 from .validation import ValidationResult
+from .verification import Verifying
 
 
-class Table(Dependencies, Removal, Staging, Updating, QueryExpression):
+class Table(Dependencies, Removal, Staging, Updating, Verifying, QueryExpression):
     """A table in a database. Restricting it gives the same class with fewer rows."""
 
     #: The text that declares the table.

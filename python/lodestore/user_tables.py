@@ -41,6 +41,8 @@ _ANSWERED_BY_CLASS = frozenset(
         "create_object_ref",
         "update1",
         "validate",
+        "verify",
+        "usage",
         "delete",
         "delete_quick",
         "drop",

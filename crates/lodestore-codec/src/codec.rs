@@ -111,6 +111,8 @@ pub struct PlacedFolder {
     pub size: u64,
     /// The number of files.
     pub item_count: u64,
+    /// The checksum of its manifest.
+    pub manifest: String,
 }
 
 /// Where a value comes from or goes to, for messages and for codecs that care.
@@ -207,6 +209,7 @@ pub trait Codec: Send + Sync + fmt::Debug {
         column.insert("size".into(), placed.size.into());
         column.insert("is_dir".into(), true.into());
         column.insert("item_count".into(), placed.item_count.into());
+        column.insert("manifest".into(), placed.manifest.as_str().into());
         column.extend(folder.metadata.clone());
         column
     }

@@ -3,8 +3,8 @@
 //! Takes bytes, the path of a file or folder, or a tuple of extension and bytes or path. Files are not
 //! read here: they become segments of payloads. Only in a store: `<object@>` or `<object@store>`. The
 //! column's JSON has the peer's keys `path`, `store`, `size`, `ext`, `is_dir`, `item_count`,
-//! `timestamp`, and `checksum` behind them (not for folders: their [manifest](crate::manifest) has
-//! one per file). Anyone can read the objects: they hold the bytes and no frame.
+//! `timestamp`, and `checksum` behind them; for folders `manifest`, the checksum of their [manifest](crate::manifest), which
+//! has one per file. Anyone can read the objects: they hold the bytes and no frame.
 
 use jiff::Timestamp;
 use lodestore_types::{CoreType, Error, ErrorKind, Result, StorePath, Value};
@@ -88,6 +88,7 @@ impl Codec for ObjectCodec {
             checksum: None,
         };
         let mut column = column(&facts, Timestamp::now());
+        column.insert("manifest".into(), placed.manifest.as_str().into());
         column.extend(folder.metadata.clone());
         column
     }

@@ -35,7 +35,7 @@ fn promises_are_kept_by_three_writers_and_two_collectors() {
     assert_kept(&whole(), Cast { writers: 3, collectors: 2, contents: 1 });
     assert_kept(&Protocol { settle: Settle::AfterCommit, ..whole() }, SMALL);
     assert_kept(&with_files(), Cast { writers: 3, collectors: 2, contents: 1 });
-    assert_kept(&whole(), Cast { writers: 2, collectors: 2, contents: 2 });
+    assert_kept(&whole(), Cast { writers: 1, collectors: 1, contents: 2 });
 }
 
 /// Leaves out one precaution, and expects the model to see data lost, or else objects left over.

@@ -18,6 +18,7 @@ mod reference;
 mod source;
 mod staged;
 mod store;
+mod verify;
 
 use pyo3::prelude::*;
 
@@ -52,6 +53,9 @@ mod _lodestore {
     use crate::staged::{StagedArray, StagedFile, StagedHandle, staged_is_shared};
     #[pymodule_export]
     use crate::store::{ObjectHandle, StoreHandle};
+
+    #[pymodule_export]
+    use crate::verify::{Verification, run_command, usage, verify};
 
     use bytes::Bytes;
     use lodestore::codec::blob::{Compression, CountWidth, PackOptions, UnpackOptions, pack_opts, unpack_opts};

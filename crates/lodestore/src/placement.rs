@@ -173,18 +173,16 @@ pub(crate) fn place_folder(
     };
     let entries = folder.files.iter().zip(&objects).map(entry).collect();
     let manifest = Manifest::new(entries, timestamp(Timestamp::now()))?;
+    let payload = Payload::from(manifest.to_bytes());
+    let last = Part { path: Manifest::path_for(&path)?, checksum: checksum(&payload)?, payload };
     let placed = PlacedFolder {
         store: spec.name.clone(),
         path: path.clone(),
         size: manifest.total_size(),
         item_count: manifest.entries().len() as u64,
+        manifest: last.checksum.clone(),
     };
-    let payload = Payload::from(manifest.to_bytes());
-    let last = Part { path: Manifest::path_for(&path)?, checksum: checksum(&payload)?, payload };
-    let mut column = chain.folder_column(&folder, &placed);
-    // The manifest tells of every file; this tells of the manifest.
-    column.insert("manifest".into(), last.checksum.as_str().into());
-    let column = Value::Json(Json::Object(column));
+    let column = Value::Json(Json::Object(chain.folder_column(&folder, &placed)));
     Ok(Upload { store: store.clone(), objects, last: Some(last), shared: false, column })
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use lodestore_codec::hash;
 use lodestore_codec::manifest::{Entry, Manifest};
 use lodestore_codec::npy::{Header, metadata_of};
 use lodestore_codec::object::timestamp;
@@ -135,12 +136,14 @@ impl StagedObject {
         };
         let entries = files.into_par_iter().map(entry).collect::<Result<Vec<_>>>()?;
         let manifest = Manifest::new(entries, timestamp(Timestamp::now()))?;
-        self.write(Manifest::path_for(self.path())?, manifest.to_bytes().into())?;
+        let content = manifest.to_bytes();
+        self.write(Manifest::path_for(self.path())?, content.clone().into())?;
         let placed = PlacedFolder {
             store: self.0.target.spec.name.clone(),
             path: self.path().clone(),
             size: manifest.total_size(),
             item_count: manifest.entries().len() as u64,
+            manifest: hash::checksum(&content.into())?,
         };
         let folder = NewFolder { extension: self.0.extension.clone(), files: Vec::new(), metadata: Map::new() };
         Ok(Value::Json(Json::Object(self.0.chain.folder_column(&folder, &placed))))
