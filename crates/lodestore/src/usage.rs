@@ -189,6 +189,9 @@ impl Query {
     }
 }
 
+/// Told of a value that names an object: the object, its line, and its size if the row tells it.
+type Meet<'a> = dyn FnMut(&mut Owned, u128, usize, Option<u64>) + 'a;
+
 /// The objects that rows name, each with the first attribute that does and its size.
 #[derive(Default)]
 struct Owned {
@@ -198,12 +201,7 @@ struct Owned {
 
 impl Owned {
     /// Calls `met` for every value that names an object, with the object, its line and its size.
-    fn read(
-        &mut self,
-        instance: &Instance,
-        tables: &[FullTableName],
-        met: &mut dyn FnMut(&mut Owned, u128, usize, Option<u64>),
-    ) -> Result<()> {
+    fn read(&mut self, instance: &Instance, tables: &[FullTableName], met: &mut Meet<'_>) -> Result<()> {
         let mut stores = HashMap::new();
         for name in tables {
             let Some(table) = instance.find_table(name)? else { continue };

@@ -140,7 +140,7 @@ fn what_is_wrong_is_named() {
 
     // Rows that were chosen tell of themselves alone.
     let id = missing.key.as_ref().unwrap()["id"].as_i64().unwrap();
-    let other = table.restrict(&row! { "id" => 1 - id }).unwrap();
+    let other = table.restrict(row! { "id" => 1 - id }).unwrap();
     let of_others = other.verify(&VerifyOptions::default(), &mut |_| {}).unwrap();
     assert_eq!(of_others.count(FindingKind::Missing), 0);
     assert!(!of_others.both_ways && of_others.values == 6);
