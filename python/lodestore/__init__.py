@@ -46,6 +46,8 @@ _LAZY = {
     "ObjectRef": "objectref",
     "SparkAdapter": "spark",
     "cli": "cli",
+    "load_all": "loading",
+    "load_each": "loading",
 }
 
 __author__ = "the Lodestore contributors"
@@ -106,6 +108,8 @@ __all__ = [
     "get_codec",
     "list_codecs",
     "list_schemas",
+    "load_all",
+    "load_each",
     "logger",
     "usage",
     "verify",

@@ -217,6 +217,12 @@ def project_at(place):
 
         known = Instance(path=os.path.dirname(place)).connection
         _reopened.append(known)
+    if known is None and config.current._core.is_unconfigured():
+        raise _lodestore.error(
+            "invalid-request",
+            f"a reference of the project {place} reached a process that is not configured for it",
+            "configure the database and the stores there: by `datajoint.json`, or by environment variables",
+        )
     return (known or conn())._core
 
 

@@ -14,6 +14,7 @@ from fsspec.mapping import FSMap
 
 from . import _lodestore
 from .connection import project_at
+from .errors import CorruptError, MissingExternalFile
 
 #: The stores of this process that file systems were made of, by project, name and root: zarr makes file
 #: systems again from their text.
@@ -99,13 +100,19 @@ class LodestoreFileSystem(AsyncFileSystem):
 
     def _read(self, path, start, end):
         if start is None and end is None:
-            found = self._store.get(path)
-        else:
-            size = self._store.size(path)
-            if size is None:
-                raise FileNotFoundError(path)
-            begin, stop, _ = slice(start, end).indices(size)
-            found = self._store.get_range(path, begin, max(begin, stop))
+            return self._there(self._store.get(path), path)
+        if start is not None and end is not None and 0 <= start <= end:
+            try:
+                return self._there(self._store.get_range(path, start, end), path)
+            except CorruptError:
+                # It ends before the range does, which is no fault to fsspec.
+                pass
+        size = self._there(self._store.size(path), path)
+        begin, stop, _ = slice(start, end).indices(size)
+        return self._there(self._store.get_range(path, begin, max(begin, stop)), path)
+
+    @staticmethod
+    def _there(found, path):
         if found is None:
             raise FileNotFoundError(path)
         return found
@@ -154,29 +161,29 @@ class LodestoreFileSystem(AsyncFileSystem):
         size = await self._run(self._store.size, inner) if inner else None
         if size is not None:
             return {"name": inner, "size": size, "type": "file"}
-        if inner == "" or await self._run(self._store.list, inner):
+        if inner == "" or await self._run(self._store.is_folder, inner):
             return {"name": inner, "size": 0, "type": "directory"}
         raise FileNotFoundError(path)
 
     async def _ls(self, path, detail=True, **_):
         inner = self._inner(path)
-        listed = await self._run(self._store.list, inner or None)
-        if not listed and inner:
+        objects, folders = await self._run(self._store.list_level, inner or None)
+        found = [{"name": name, "size": size, "type": "file"} for name, size in objects]
+        found += [{"name": name, "size": 0, "type": "directory"} for name in folders]
+        if not found and inner:
             found = [await self._info(path)]
-            if found[0]["type"] == "directory":
-                found = []
-            return found if detail else [item["name"] for item in found]
-        start = len(inner) + 1 if inner else 0
-        found = {}
-        for name, size in listed:
-            first, slash, _ = name[start:].partition("/")
-            full = f"{inner}/{first}" if inner else first
-            found[full] = {
-                "name": full,
-                "size": 0 if slash else size,
-                "type": "directory" if slash else "file",
-            }
-        return list(found.values()) if detail else list(found)
+        return found if detail else [item["name"] for item in found]
+
+    async def _find(self, path, maxdepth=None, withdirs=False, detail=False, **options):
+        if maxdepth is not None or withdirs:
+            return await super()._find(path, maxdepth=maxdepth, withdirs=withdirs, detail=detail, **options)
+        inner = self._inner(path)
+        listed = dict(await self._run(self._store.list, inner or None))
+        if not listed and inner:
+            size = await self._run(self._store.size, inner)
+            listed = {} if size is None else {inner: size}
+        found = {name: {"name": name, "size": listed[name], "type": "file"} for name in sorted(listed)}
+        return found if detail else list(found)
 
     async def _mkdir(self, path, create_parents=True, **_):
         self._refuse_if_read_only(path)
@@ -187,10 +194,13 @@ class LodestoreFileSystem(AsyncFileSystem):
     def _open(self, path, mode="rb", **_):
         inner = self._inner(path)
         if mode == "rb":
-            size = self._store.size(inner)
-            if size is None:
-                raise FileNotFoundError(path)
-            return reader(size, lambda start, end: self._store.get_range(inner, start, end))
+            local = self._store.local_path(inner)
+            if local is not None:
+                return open(local, "rb")
+            try:
+                return reader(self._store.stream(inner))
+            except MissingExternalFile:
+                raise FileNotFoundError(path) from None
         if mode != "wb":
             raise ValueError(f"files of a store are opened as 'rb' or 'wb', not {mode!r}")
         self._refuse_if_read_only(path)
@@ -213,11 +223,18 @@ class FolderMapping(FSMap):
         return None
 
 
-class _Reader(io.RawIOBase):
-    """A stored file, read in ranges."""
+def zarr_store(fs, path, *, read_only):
+    """The store of zarr 3 for a folder of a file system."""
+    from zarr.storage import FsspecStore
 
-    def __init__(self, size, read):
-        self._size, self._read, self._at = size, read, 0
+    return FsspecStore(type(fs)(fs.spec, asynchronous=True), read_only=read_only, path=path)
+
+
+class _Reader(io.RawIOBase):
+    """A stored file, read in large steps by the core."""
+
+    def __init__(self, core):
+        self._core = core
 
     def readable(self):
         return True
@@ -225,31 +242,16 @@ class _Reader(io.RawIOBase):
     def seekable(self):
         return True
 
-    def tell(self):
-        return self._at
-
     def seek(self, offset, whence=io.SEEK_SET):
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        if start + offset < 0:
-            raise ValueError(f"negative seek position {start + offset}")
-        self._at = start + offset
-        return self._at
+        return self._core.seek(offset, whence)
 
     def readinto(self, buffer):
-        end = min(self._at + len(buffer), self._size)
-        if end <= self._at:
-            return 0
-        part = self._read(self._at, end)
-        if part is None:
-            raise FileNotFoundError("the object is gone")
-        buffer[: len(part)] = part
-        self._at += len(part)
-        return len(part)
+        return self._core.readinto(memoryview(buffer).cast("B"))
 
 
-def reader(size, read):
-    """A seekable, buffered stream over ranges."""
-    return io.BufferedReader(_Reader(size, read), 1 << 16)
+def reader(core):
+    """A stream of the core as a file, for reading."""
+    return io.BufferedReader(_Reader(core), 1 << 16)
 
 
 class _Writer(io.FileIO):

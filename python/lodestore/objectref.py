@@ -6,7 +6,7 @@ import os
 
 from . import _lodestore
 from .connection import project_at
-from .errors import CorruptError, DataJointError
+from .errors import CorruptError, DataJointError, MissingExternalFile
 from .reference import Reference
 
 #: What `ObjectRef.verify` raises.
@@ -97,6 +97,13 @@ class ObjectRef(Reference):
 
         return FolderMapping(self.path, self.fs)
 
+    @property
+    def zarr_store(self):
+        """The folder as the store that zarr 3 works with itself; for reading."""
+        from .filesystem import zarr_store
+
+        return zarr_store(self.fs, self.path, read_only=True)
+
     def read(self):
         """The whole file as bytes.
 
@@ -118,18 +125,17 @@ class ObjectRef(Reference):
             raise self._refusal("Cannot use subpath on a file object")
         if subpath is None and self.is_dir:
             return self.fsmap
-        size = self._core.size_of(subpath)
-        if size is None:
-            if subpath is not None and self._core.exists(subpath):
-                raise IsADirectoryError(f"{self.path}/{subpath}")
-            # Says what is missing, and where.
-            self._core.read(subpath)
         local = self._core.local_path(subpath)
-        if local is not None:
+        if local is not None and os.path.isfile(local):
             return open(local, "rb")
         from .filesystem import reader
 
-        return reader(size, lambda start, end: self._core.read_range(subpath, start, end))
+        try:
+            return reader(self._core.stream(subpath))
+        except MissingExternalFile:
+            if subpath is not None and self._core.exists(subpath):
+                raise IsADirectoryError(f"{self.path}/{subpath}") from None
+            raise
 
     def listdir(self, subpath=""):
         """The names in the folder, or in a folder of it, sorted."""

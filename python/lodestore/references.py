@@ -46,6 +46,15 @@ class NpyRef(Reference, NDArrayOperatorsMixin):
         return self._core.nbytes
 
     @property
+    def chunks(self):
+        """The extents of a part that is well read at once: what dask cuts the array into.
+
+        As many whole rows as make some megabytes, counting by the first axis, or by the last one of an
+        array in Fortran order.
+        """
+        return self._core.chunks
+
+    @property
     def bytes_read(self):
         """How many bytes were read from the store so far."""
         return self._core.bytes_read
@@ -96,6 +105,10 @@ class NpyRef(Reference, NDArrayOperatorsMixin):
         return not self == other
 
     __hash__ = Reference.__hash__
+
+    def __dask_tokenize__(self):
+        # A path is never written twice with different content.
+        return type(self).__name__, self._core.place, self.store, self.path
 
     def __reduce__(self):
         return _reopen, (self._core.place, self._core.metadata())

@@ -77,7 +77,8 @@ pub fn put_all(puts: &[Put]) -> Result<Vec<PutOutcome>> {
 /// As [`put_all`].
 pub fn put_all_with(puts: &[Put], progress: &mut dyn FnMut(Progress)) -> Result<Vec<PutOutcome>> {
     let size = |put: &Put, _: &PutOutcome| put.payload.iter().map(Segment::size).sum();
-    all(puts, |put| &put.store, |put| put.store.put(&put.path, &put.payload, put.mode), size, progress)
+    let at_once = most_at_once(puts.iter().map(|put| &put.store));
+    all(puts, at_once, |put| put.store.put(&put.path, &put.payload, put.mode), size, progress)
 }
 
 /// Reads objects whole, in order; `None` for one that is not there.
@@ -94,7 +95,8 @@ pub fn get_all(gets: &[Get]) -> Result<Vec<Option<Bytes>>> {
 /// As [`get_all`].
 pub fn get_all_with(gets: &[Get], progress: &mut dyn FnMut(Progress)) -> Result<Vec<Option<Bytes>>> {
     let size = |_: &Get, found: &Option<Bytes>| found.as_ref().map_or(0, |bytes| bytes.len() as u64);
-    all(gets, |get| &get.store, |get| get.store.get(&get.path), size, progress)
+    let at_once = most_at_once(gets.iter().map(|get| &get.store));
+    all(gets, at_once, |get| get.store.get(&get.path), size, progress)
 }
 
 /// Reads parts of objects, in order; `None` for an object that is not there.
@@ -102,7 +104,9 @@ pub fn get_all_with(gets: &[Get], progress: &mut dyn FnMut(Progress)) -> Result<
 /// # Errors
 /// Those of [`Store::get_ranges`]. After an error no further object is begun. `Interrupted` if the user pressed Ctrl-C.
 pub fn get_ranges_all(gets: &[GetRanges]) -> Result<Vec<Option<Vec<Bytes>>>> {
-    all(gets, |get| &get.store, |get| get.store.get_ranges(&get.path, &get.ranges), |_, _| 0, &mut |_| {})
+    in_parallel(gets, most_at_once(gets.iter().map(|get| &get.store)), |get| {
+        get.store.get_ranges(&get.path, &get.ranges)
+    })
 }
 
 /// Removes objects of a store, with few requests, many at once; tells how each went, in order.
@@ -112,13 +116,13 @@ pub fn delete_all(store: &Arc<dyn Store>, paths: &[StorePath]) -> Vec<Result<()>
     let together = paths.len().div_ceil(store.at_once().max(1)).clamp(1, DELETED_TOGETHER);
     let chunks: Vec<&[StorePath]> = paths.chunks(together).collect();
     let outcomes = Mutex::new(Vec::with_capacity(chunks.len()));
-    let work = |(store, index): &(Arc<dyn Store>, usize)| {
+    let work = |index: &usize| {
         let outcome = store.delete_many(chunks[*index]);
         outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((*index, outcome));
         Ok(())
     };
-    let numbered: Vec<(Arc<dyn Store>, usize)> = (0..chunks.len()).map(|index| (store.clone(), index)).collect();
-    let ended = all(&numbered, |(store, _)| store, work, |_, _| 0, &mut |_| {});
+    let numbered: Vec<usize> = (0..chunks.len()).collect();
+    let ended = in_parallel(&numbered, store.at_once(), work);
     let mut told: Vec<Option<Vec<Result<()>>>> = chunks.iter().map(|_| None).collect();
     for (index, outcome) in outcomes.into_inner().unwrap_or_else(PoisonError::into_inner) {
         told[index] = Some(outcome);
@@ -142,12 +146,29 @@ pub fn each<T: Sync, R: Send>(
         Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
         outcome => Ok(outcome),
     };
-    all(items, store, work, |_, _| 0, &mut |_| {})
+    in_parallel(items, most_at_once(items.iter().map(store)), work)
+}
+
+/// Does the same `work` for each item, so many at once (see [`Store::at_once`]); gives the results in order.
+///
+/// # Errors
+/// Those of `work`; after one no further item is begun. `Interrupted` if the user pressed Ctrl-C.
+pub fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    at_once: usize,
+    work: impl Fn(&T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    all(items, at_once, work, |_, _| 0, &mut |_| {})
+}
+
+/// So many requests at once are worth making of stores.
+fn most_at_once<'a>(stores: impl Iterator<Item = &'a Arc<dyn Store>>) -> usize {
+    stores.map(|store| store.at_once()).max().unwrap_or(0)
 }
 
 fn all<T: Sync, R: Send>(
     items: &[T],
-    store: impl Fn(&T) -> &Arc<dyn Store>,
+    at_once: usize,
     work: impl Fn(&T) -> Result<R> + Sync,
     size: impl Fn(&T, &R) -> u64,
     progress: &mut dyn FnMut(Progress),
@@ -161,7 +182,7 @@ fn all<T: Sync, R: Send>(
     if let [item] = items {
         return work(item).inspect(|result| tell(item, result)).map(|result| vec![result]);
     }
-    let at_once = items.iter().map(|item| store(item).at_once()).max().unwrap_or(0).clamp(1, items.len().max(1));
+    let at_once = at_once.clamp(1, items.len().max(1));
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let cancelled = Arc::new(AtomicBool::new(false));

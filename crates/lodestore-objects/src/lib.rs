@@ -36,7 +36,8 @@ pub mod testing;
 #[cfg(feature = "azure")]
 pub use azure::AzureConfig;
 pub use batch::{
-    Get, GetRanges, Progress, Put, delete_all, each, get_all, get_all_with, get_ranges_all, put_all, put_all_with,
+    Get, GetRanges, Progress, Put, delete_all, each, get_all, get_all_with, get_ranges_all, in_parallel, put_all,
+    put_all_with,
 };
 #[cfg(feature = "cloud")]
 pub use cloud::{CloudStore, Transfer};

@@ -46,13 +46,13 @@ mod _lodestore {
     #[pymodule_export]
     use crate::query::{Alteration, Query, Table};
     #[pymodule_export]
-    use crate::reference::ArrayRef;
+    use crate::reference::{ArrayRef, load_all, read_all};
     #[pymodule_export]
     use crate::source::Source;
     #[pymodule_export]
     use crate::staged::{StagedArray, StagedFile, StagedHandle, staged_is_shared};
     #[pymodule_export]
-    use crate::store::{ObjectHandle, StoreHandle};
+    use crate::store::{ObjectHandle, ObjectStream, StoreHandle};
 
     #[pymodule_export]
     use crate::verify::{Verification, run_command, usage, verify};

@@ -1,8 +1,11 @@
 //! Bytes between Rust and Python: memory of Rust that Python reads and writes by the buffer protocol, and copies.
 
 use std::ffi::c_int;
+use std::io::SeekFrom;
 use std::mem::MaybeUninit;
 
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -35,6 +38,51 @@ pub(crate) fn to_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py
         });
     });
     Ok(object)
+}
+
+/// The bytes of a buffer that Python holds for us, to be read without the interpreter.
+///
+/// Whoever writes to it meanwhile gets what they ask for, as with any file that a buffer is written to.
+pub(crate) fn readable(buffer: &PyBuffer<u8>) -> PyResult<&[u8]> {
+    if !buffer.is_c_contiguous() {
+        return Err(PyValueError::new_err("the buffer is not contiguous"));
+    }
+    // SAFETY: the buffer is contiguous, and is held as long as it is borrowed.
+    Ok(unsafe { slice_of(buffer.buf_ptr().cast(), buffer.len_bytes()) })
+}
+
+/// Like [`readable`], to be written.
+#[expect(clippy::mut_from_ref, reason = "the memory is Python's: what Rust may do to it is told by its flags")]
+pub(crate) fn writable(buffer: &PyBuffer<u8>) -> PyResult<&mut [u8]> {
+    if !buffer.is_c_contiguous() || buffer.readonly() {
+        return Err(PyValueError::new_err("the buffer is not contiguous, or is read only"));
+    }
+    let length = buffer.len_bytes();
+    let start = if length == 0 { std::ptr::NonNull::dangling().as_ptr() } else { buffer.buf_ptr().cast() };
+    // SAFETY: as in `readable`; the buffer is writable.
+    Ok(unsafe { std::slice::from_raw_parts_mut(start, length) })
+}
+
+/// # Safety
+/// As of `std::slice::from_raw_parts`, but nothing may lie anywhere.
+unsafe fn slice_of<'a>(start: *const u8, length: usize) -> &'a [u8] {
+    if length == 0 {
+        return &[];
+    }
+    // SAFETY: the caller's.
+    unsafe { std::slice::from_raw_parts(start, length) }
+}
+
+/// A position as Python's files take it.
+pub(crate) fn seek_from_python(offset: i64, whence: u8) -> PyResult<SeekFrom> {
+    match whence {
+        0 => u64::try_from(offset)
+            .map(SeekFrom::Start)
+            .map_err(|_| PyValueError::new_err(format!("negative seek position {offset}"))),
+        1 => Ok(SeekFrom::Current(offset)),
+        2 => Ok(SeekFrom::End(offset)),
+        other => Err(PyValueError::new_err(format!("invalid whence ({other}, should be 0, 1 or 2)"))),
+    }
 }
 
 /// Numbers that Rust made and NumPy looks at: `numpy.frombuffer(memory, dtype)` copies nothing.

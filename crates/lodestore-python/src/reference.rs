@@ -1,14 +1,15 @@
 //! References to arrays for Python.
 
 use lodestore::{Error, ErrorKind, Reference, Value};
-use lodestore::{Index, NpyRef, ObjectRef};
+use lodestore::{Index, NpyRef, ObjectRef, load_all_into};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyEllipsis, PyInt, PyList, PySlice, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyEllipsis, PyInt, PyList, PySlice, PyTuple};
 use std::path::PathBuf;
 
-use crate::convert::{array_to_python, dtype_to_python, json_from_python, json_to_python};
+use crate::convert::{FreshArray, array_to_python, dtype_to_python, json_from_python, json_to_python};
 use crate::error::{IntoPyResult, run, to_py_err};
 use crate::instance::Instance;
+use crate::memory::to_bytes;
 use crate::staged::StagedHandle;
 use crate::store::ObjectHandle;
 
@@ -31,6 +32,11 @@ impl ArrayRef {
     #[getter]
     fn nbytes(&self) -> usize {
         self.0.nbytes()
+    }
+
+    #[getter]
+    fn chunks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.0.chunks())
     }
 
     #[getter]
@@ -79,8 +85,7 @@ impl ArrayRef {
     }
 
     fn load<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let array = run(py, || self.0.load())?;
-        array_to_python(py, &array)
+        Ok(load_arrays(py, &[&self.0])?.swap_remove(0))
     }
 
     /// The part that an index names; None if only NumPy knows what the index means.
@@ -94,6 +99,34 @@ impl ArrayRef {
         }
         Ok(Some(array_object))
     }
+}
+
+/// Reads whole arrays, many at once, straight into NumPy's memory.
+#[pyfunction]
+pub(crate) fn load_all<'py>(py: Python<'py>, arrays: Vec<PyRef<'py, ArrayRef>>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let arrays: Vec<&NpyRef> = arrays.iter().map(|array| &array.0).collect();
+    load_arrays(py, &arrays)
+}
+
+fn load_arrays<'py>(py: Python<'py>, arrays: &[&NpyRef]) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let mut fresh = arrays.iter().map(|array| FreshArray::new(py, array.nbytes())).collect::<PyResult<Vec<_>>>()?;
+    let orders = {
+        let targets = arrays.iter().copied().zip(fresh.iter_mut().map(FreshArray::memory)).collect();
+        run(py, || load_all_into(targets))?
+    };
+    let made = fresh.into_iter().zip(arrays).zip(orders);
+    made.map(|((fresh, array), order)| fresh.become_array(py, array.dtype(), array.shape(), order)).collect()
+}
+
+/// Reads files whole, many at once.
+#[pyfunction]
+pub(crate) fn read_all<'py>(
+    py: Python<'py>,
+    objects: Vec<PyRef<'py, ObjectHandle>>,
+) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+    let objects: Vec<&ObjectRef> = objects.iter().map(|object| &object.0).collect();
+    let found = run(py, || ObjectRef::read_all(&objects))?;
+    found.iter().map(|bytes| to_bytes(py, bytes)).collect()
 }
 
 fn indices_from_python(index: &Bound<'_, PyAny>) -> PyResult<Option<Vec<Index>>> {

@@ -1,6 +1,6 @@
 //! Objects that are written before their rows go in, for Python.
 
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lodestore::{Error, ErrorKind, ObjectRef, Value};
@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 
 use crate::convert::{dtype_from_python, from_python};
 use crate::error::{IntoPyResult, run, to_py_err};
+use crate::memory::{readable, seek_from_python, writable};
 use crate::store::{ObjectHandle, StoreHandle};
 
 /// An object that is being staged.
@@ -80,33 +81,18 @@ impl StagedFile {
 #[pymethods]
 impl StagedFile {
     fn write(&self, py: Python<'_>, bytes: PyBuffer<u8>) -> PyResult<usize> {
-        if !bytes.is_c_contiguous() {
-            return Err(PyValueError::new_err("the buffer is not contiguous"));
-        }
-        let (start, length) = (bytes.buf_ptr() as usize, bytes.len_bytes());
-        // SAFETY: the buffer is contiguous and held until after the write. Whoever changes it meanwhile gets what they
-        // ask for, as with any file.
-        self.with(py, |file| file.write_all(unsafe { std::slice::from_raw_parts(start as *const u8, length) }))?;
-        Ok(length)
+        let memory = readable(&bytes)?;
+        self.with(py, |file| file.write_all(memory))?;
+        Ok(memory.len())
     }
 
     fn readinto(&self, py: Python<'_>, bytes: PyBuffer<u8>) -> PyResult<usize> {
-        if !bytes.is_c_contiguous() || bytes.readonly() {
-            return Err(PyValueError::new_err("the buffer is not contiguous, or is read only"));
-        }
-        let (start, length) = (bytes.buf_ptr() as usize, bytes.len_bytes());
-        // SAFETY: as in `write`; the buffer is writable.
-        self.with(py, |file| file.read(unsafe { std::slice::from_raw_parts_mut(start as *mut u8, length) }))
+        let memory = writable(&bytes)?;
+        self.with(py, |file| file.read(memory))
     }
 
     fn seek(&self, py: Python<'_>, offset: i64, whence: u8) -> PyResult<u64> {
-        let to = match whence {
-            0 if offset < 0 => return Err(PyValueError::new_err(format!("negative seek position {offset}"))),
-            0 => SeekFrom::Start(offset as u64),
-            1 => SeekFrom::Current(offset),
-            2 => SeekFrom::End(offset),
-            other => return Err(PyValueError::new_err(format!("invalid whence ({other}, should be 0, 1 or 2)"))),
-        };
+        let to = seek_from_python(offset, whence)?;
         self.with(py, |file| file.seek(to))
     }
 

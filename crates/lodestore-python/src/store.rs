@@ -1,11 +1,13 @@
 //! Stores and the objects in them for Python.
 
+use std::io::Seek;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use lodestore::store::Store;
 use lodestore::{FileSegment, ObjectRef, Payload, StorePath};
+use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
@@ -13,7 +15,7 @@ use crate::codec::at_work_or;
 use crate::convert::json_to_python;
 use crate::error::{IntoPyResult, run};
 use crate::instance::Instance;
-use crate::memory::to_bytes;
+use crate::memory::{seek_from_python, to_bytes, writable};
 
 /// A store of a project.
 #[pyclass(frozen, module = "lodestore._lodestore")]
@@ -52,6 +54,12 @@ impl StoreHandle {
     fn url(&self, py: Python<'_>, path: Option<&str>) -> PyResult<String> {
         let path = path.map(StorePath::new).transpose().into_py(py)?;
         Ok(self.store.url(path.as_ref()))
+    }
+
+    /// Reads an object like a file.
+    fn stream(&self, py: Python<'_>, path: &str) -> PyResult<ObjectStream> {
+        run(py, || self.instance.stream(self.store.name(), &StorePath::new(path)?))
+            .map(|stream| ObjectStream(Mutex::new(stream)))
     }
 
     fn local_path(&self, py: Python<'_>, path: &str) -> PyResult<Option<PathBuf>> {
@@ -102,6 +110,19 @@ impl StoreHandle {
         })
     }
 
+    /// What lies directly in a folder: the objects with their sizes, and the folders.
+    #[expect(clippy::type_complexity, reason = "two lists, as Python takes them")]
+    fn list_level(&self, py: Python<'_>, folder: Option<&str>) -> PyResult<(Vec<(String, u64)>, Vec<String>)> {
+        let level = run(py, || self.store.list_level(folder.map(StorePath::new).transpose()?.as_ref()))?;
+        let objects = level.objects.iter().map(|entry| (entry.path.to_string(), entry.size)).collect();
+        Ok((objects, level.folders.iter().map(StorePath::to_string).collect()))
+    }
+
+    /// True if there are objects in a folder or below.
+    fn is_folder(&self, py: Python<'_>, path: &str) -> PyResult<bool> {
+        run(py, || Ok(self.store.list(Some(&StorePath::new(path)?))?.next().transpose()?.is_some()))
+    }
+
     /// True if an object is being staged at this path or above it.
     fn is_staged(&self, path: &str) -> bool {
         self.instance.is_staged(self.store.name(), path)
@@ -115,6 +136,28 @@ impl StoreHandle {
             self.store.delete(&path)?;
             Ok(there)
         })
+    }
+}
+
+/// An object that is read like a file.
+#[pyclass(frozen, module = "lodestore._lodestore")]
+pub(crate) struct ObjectStream(Mutex<lodestore::ObjectStream>);
+
+#[pymethods]
+impl ObjectStream {
+    fn readinto(&self, py: Python<'_>, bytes: PyBuffer<u8>) -> PyResult<usize> {
+        let memory = writable(&bytes)?;
+        run(py, || self.lock().read_bytes(memory))
+    }
+
+    fn seek(&self, offset: i64, whence: u8) -> PyResult<u64> {
+        Ok(self.lock().seek(seek_from_python(offset, whence)?)?)
+    }
+}
+
+impl ObjectStream {
+    fn lock(&self) -> MutexGuard<'_, lodestore::ObjectStream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -199,6 +242,10 @@ impl ObjectHandle {
 
     fn size_of(&self, py: Python<'_>, inner: Option<&str>) -> PyResult<Option<u64>> {
         run(py, || self.0.size_of(inner))
+    }
+
+    fn stream(&self, py: Python<'_>, inner: Option<&str>) -> PyResult<ObjectStream> {
+        run(py, || self.0.stream(inner)).map(|stream| ObjectStream(Mutex::new(stream)))
     }
 
     /// The files of a folder by their paths in it, with their sizes.

@@ -3,17 +3,22 @@
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use lodestore_codec::npy::{Header, Index, PlanOptions, header_of, plan, read};
+use lodestore_objects::in_parallel;
 use lodestore_types::{DType, Error, ErrorKind, NdArray, Order, Reference, Result, Value};
 
 use crate::Instance;
 use crate::reader::missing_object;
+use crate::reading::{Fill, Reading, fill_all};
 
 /// So much of a file is read to find its header, where the row does not tell it.
 const FIRST_BYTES: u64 = 256;
+
+/// A part of so many bytes is well read at once.
+const CHUNK: usize = 64 << 20;
 
 /// An array in a store, not yet read.
 ///
@@ -89,6 +94,23 @@ impl NpyRef {
         self.shape.iter().product::<usize>() * self.dtype.itemsize()
     }
 
+    /// The extents of a part that is well read at once: whole rows, some megabytes of them. Of a column-major array they
+    /// are counted along the last axis, if its row tells the order.
+    pub fn chunks(&self) -> Vec<usize> {
+        let mut chunks = self.shape.clone();
+        let is_fortran = self.header.get().is_some_and(|header| header.order == Order::Fortran);
+        let axes: Vec<usize> = if is_fortran { (0..chunks.len()).rev().collect() } else { (0..chunks.len()).collect() };
+        // Outermost first: one of it where that alone is too much, and then as many of the next as fit.
+        for axis in axes {
+            let row = chunks.iter().product::<usize>().saturating_mul(self.dtype.itemsize()) / chunks[axis].max(1);
+            chunks[axis] = (CHUNK / row.max(1)).clamp(1, chunks[axis].max(1));
+            if row <= CHUNK {
+                break;
+            }
+        }
+        chunks
+    }
+
     /// How many bytes were read from the store through this reference and its clones.
     pub fn bytes_read(&self) -> u64 {
         self.bytes_read.load(Ordering::Relaxed)
@@ -100,22 +122,29 @@ impl NpyRef {
     /// `MissingObject` if it is gone, `Corrupt` if it is not what the row says, `Storage` if the
     /// store cannot be read.
     pub fn load(&self) -> Result<NdArray> {
-        let file = self.store()?.get(&self.reference.path)?.ok_or_else(|| self.missing())?;
-        self.count(file.len());
-        let array = read(file).map_err(|error| self.locate(error))?;
-        if array.dtype() != &self.dtype || array.shape() != self.shape {
-            return Err(self.locate(Error::new(
-                ErrorKind::Corrupt,
-                format!(
-                    "the object holds an array of {} and shape {:?}, its row says {} and {:?}",
-                    array.dtype(),
-                    array.shape(),
-                    self.dtype,
-                    self.shape
-                ),
-            )));
+        let mut data = vec![0; self.nbytes()];
+        let order = self.load_into(&mut data)?;
+        NdArray::new(self.dtype.clone(), self.shape.clone(), order, data)
+    }
+
+    /// Like [`NpyRef::load`], into memory of the caller's, which must have the size of all elements; tells their order.
+    ///
+    /// # Errors
+    /// As [`NpyRef::load`]; `InvalidRequest` for a buffer of another size.
+    pub fn load_into(&self, buffer: &mut [u8]) -> Result<Order> {
+        load_all_into(vec![(self, buffer)]).map(|orders| orders[0])
+    }
+
+    /// Compares the header of the file with what the row says.
+    fn check(&self, dtype: &DType, shape: &[usize]) -> Result<()> {
+        if *dtype == self.dtype && shape == self.shape {
+            return Ok(());
         }
-        Ok(array)
+        let message = format!(
+            "the object holds an array of {} and shape {:?}, its row says {} and {:?}",
+            dtype, shape, self.dtype, self.shape
+        );
+        Err(self.locate(Error::new(ErrorKind::Corrupt, message)))
     }
 
     /// Reads the part that an index names, and no more than lies between its elements in the file.
@@ -124,21 +153,21 @@ impl NpyRef {
     /// `InvalidIndex` if the index does not fit the array, and those of [`NpyRef::load`].
     pub fn slice(&self, index: &[Index]) -> Result<NdArray> {
         let header = self.header()?;
-        let plan = plan(header, index, PlanOptions::default())?;
-        let parts = if plan.ranges().is_empty() { Vec::new() } else { self.read(plan.ranges())? };
+        let reading = self.reading()?;
+        let plan = plan(header, index, PlanOptions { largest_gap: reading.gap() })?;
+        let parts = if plan.ranges().is_empty() { Vec::new() } else { self.read(&reading, plan.ranges())? };
         plan.gather(&parts).map_err(|error| self.locate(error))
     }
 
     /// The file of this machine that holds the array, where its elements begin in it, and whether
-    /// they are in Fortran order; `None` if the store keeps no files here. For reading only.
+    /// they are in Fortran order; `None` if neither the store nor a cache keeps files here. For reading only.
     ///
     /// # Errors
     /// As [`NpyRef::load`].
     pub fn local_file(&self) -> Result<Option<(PathBuf, usize, bool)>> {
-        let store = self.store()?;
-        let Some(file) = store.local_path(&self.reference.path) else { return Ok(None) };
+        let Some(file) = self.reading()?.local_file()? else { return Ok(None) };
         let header = self.header()?;
-        let size = store.size(&self.reference.path)?.ok_or_else(|| self.missing())?;
+        let size = std::fs::metadata(&file).map_err(|_| self.missing())?.len();
         if size < (header.length + self.nbytes()) as u64 {
             return Err(self.locate(Error::new(ErrorKind::Corrupt, format!("the file ends early, after {size} bytes"))));
         }
@@ -150,20 +179,29 @@ impl NpyRef {
         if let Some(header) = self.header.get() {
             return Ok(header);
         }
-        let size = self.store()?.size(&self.reference.path)?.ok_or_else(|| self.missing())?;
-        let start = self.read_start(FIRST_BYTES.min(size))?;
-        let length = Header::length_of(&start).map_err(|error| self.locate(error))? as u64;
-        let start = if length <= start.len() as u64 { start } else { self.read_start(length.min(size))? };
-        let header = Header::parse(&start).map_err(|error| self.locate(error))?;
+        let header = self.read_header(&self.reading()?)?;
         Ok(self.header.get_or_init(|| header))
     }
 
-    fn read_start(&self, length: u64) -> Result<Bytes> {
-        Ok(self.read(std::slice::from_ref(&(0..length)))?.swap_remove(0))
+    /// The header as the file has it.
+    fn read_header(&self, reading: &Reading) -> Result<Header> {
+        let size = match self.nbytes() as u64 {
+            // A file that has more than this cannot end within.
+            data if data >= FIRST_BYTES => FIRST_BYTES,
+            _ => reading.store.size(&self.reference.path)?.ok_or_else(|| self.missing())?,
+        };
+        let start = self.read_start(reading, FIRST_BYTES.min(size))?;
+        let length = Header::length_of(&start).map_err(|error| self.locate(error))? as u64;
+        let start = if length <= start.len() as u64 { start } else { self.read_start(reading, length)? };
+        Header::parse(&start).map_err(|error| self.locate(error))
     }
 
-    fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let parts = self.store()?.get_ranges(&self.reference.path, ranges)?.ok_or_else(|| self.missing())?;
+    fn read_start(&self, reading: &Reading, length: u64) -> Result<Bytes> {
+        Ok(self.read(reading, std::slice::from_ref(&(0..length)))?.swap_remove(0))
+    }
+
+    fn read(&self, reading: &Reading, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let parts = reading.get_ranges(ranges)?.ok_or_else(|| self.missing())?;
         self.count(parts.iter().map(Bytes::len).sum());
         Ok(parts)
     }
@@ -172,8 +210,8 @@ impl NpyRef {
         self.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    fn store(&self) -> Result<Arc<dyn lodestore_objects::Store>> {
-        self.instance.store(&self.reference.store)
+    fn reading(&self) -> Result<Reading> {
+        Reading::of(&self.instance, &self.reference)
     }
 
     fn missing(&self) -> Error {
@@ -183,4 +221,54 @@ impl NpyRef {
     fn locate(&self, error: Error) -> Error {
         error.with("store", &self.reference.store).with("path", &self.reference.path)
     }
+}
+
+/// Files up to this size are read in one step and copied, where reading costs little.
+const SMALL_HERE: u64 = 128 << 10;
+
+/// Reads whole arrays, many at once, each into a buffer of the size of its elements; tells the order of the elements of
+/// each.
+///
+/// # Errors
+/// As [`NpyRef::load_into`]. What the buffers hold is of no use then.
+pub fn load_all_into(targets: Vec<(&NpyRef, &mut [u8])>) -> Result<Vec<Order>> {
+    struct Target<'a> {
+        array: &'a NpyRef,
+        reading: Reading,
+        buffer: Mutex<&'a mut [u8]>,
+    }
+    let mut all = Vec::with_capacity(targets.len());
+    for (array, buffer) in targets {
+        if buffer.len() != array.nbytes() {
+            let message = format!("a buffer of {} bytes does not take {} bytes", buffer.len(), array.nbytes());
+            return Err(Error::new(ErrorKind::InvalidRequest, message));
+        }
+        all.push(Target { array, reading: array.reading()?, buffer: Mutex::new(buffer) });
+    }
+    // Of small ones the whole file in one request; of large ones the header first, and then the elements in parts.
+    let begin = |target: &Target<'_>| -> Result<(Order, Option<usize>)> {
+        let Target { array, reading, buffer } = target;
+        if !reading.is_small(array.reference.size().unwrap_or(array.nbytes() as u64), SMALL_HERE) {
+            let header = array.read_header(reading)?;
+            array.check(&header.dtype, &header.shape)?;
+            return Ok((header.order, Some(header.length)));
+        }
+        let file = reading.get()?.ok_or_else(|| array.missing())?;
+        array.count(file.len());
+        let read = read(file).map_err(|error| array.locate(error))?;
+        array.check(read.dtype(), read.shape())?;
+        buffer.lock().unwrap_or_else(PoisonError::into_inner).copy_from_slice(read.data());
+        Ok((read.order(), None))
+    };
+    let at_once = all.iter().map(|target| target.reading.store.at_once()).max().unwrap_or(0);
+    let begun = in_parallel(&all, at_once, begin)?;
+    let mut fills = Vec::new();
+    for (target, (_, header)) in all.iter_mut().zip(&begun) {
+        let Some(length) = *header else { continue };
+        let buffer = target.buffer.get_mut().unwrap_or_else(PoisonError::into_inner);
+        target.array.count(buffer.len());
+        fills.push(Fill { reading: &target.reading, start: length as u64, buffer });
+    }
+    fill_all(fills)?;
+    Ok(begun.into_iter().map(|(order, _)| order).collect())
 }

@@ -9,15 +9,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use lodestore_codec::hash::verify_checksum;
 use lodestore_codec::manifest::{Difference, Manifest};
-use lodestore_objects::Store;
+use lodestore_objects::{Store, in_parallel};
 use lodestore_types::{Error, ErrorKind, Reference, Result, StorePath, Value};
-use rayon::prelude::*;
 use serde_json::Value as Json;
 
 use crate::Instance;
 use crate::local::{Scratch, ScratchFolder, failed};
 use crate::placement::{read_pieces, stored_checksum};
 use crate::reader::missing_object;
+use crate::reading::{ObjectStream, Reading};
 
 /// A file or folder in a store: what `<object@>` and `<filepath@>` give back.
 ///
@@ -109,8 +109,40 @@ impl ObjectRef {
                     .with_hint("use `listdir()` or `walk()`, or name a file in it"),
             ));
         }
-        let path = self.at(inner)?;
-        self.store()?.get(&path)?.ok_or_else(|| missing_object(&self.reference.store, &path))
+        let reading = self.reading(inner)?;
+        reading.get()?.ok_or_else(|| missing_object(&self.reference.store, &reading.path))
+    }
+
+    /// Reads files whole, many at once, in order.
+    ///
+    /// # Errors
+    /// As [`ObjectRef::read`].
+    pub fn read_all(objects: &[&ObjectRef]) -> Result<Vec<Bytes>> {
+        let stores = objects.iter().map(|object| object.store()).collect::<Result<Vec<_>>>()?;
+        let at_once = stores.iter().map(|store| store.at_once()).max().unwrap_or(0);
+        in_parallel(objects, at_once, |object| object.read(None))
+    }
+
+    /// The file, or a file of the folder, to be read like a file, anywhere in it.
+    ///
+    /// # Errors
+    /// `MissingObject`; `InvalidRequest` for a folder; `Storage`.
+    pub fn stream(&self, inner: Option<&str>) -> Result<ObjectStream> {
+        let reading = self.reading(inner)?;
+        let size = match self.reference.size().filter(|_| inner.is_none() && !self.is_folder()) {
+            Some(told) => told,
+            None => {
+                reading.store.size(&reading.path)?.ok_or_else(|| missing_object(reading.store.name(), &reading.path))?
+            }
+        };
+        Ok(ObjectStream::new(reading, size))
+    }
+
+    fn reading(&self, inner: Option<&str>) -> Result<Reading> {
+        match inner {
+            None => Reading::of(&self.instance, &self.reference),
+            Some(_) => Reading::at(&self.instance, &self.reference.store, self.at(inner)?),
+        }
     }
 
     /// A part of the file, or of a file of the folder.
@@ -118,10 +150,10 @@ impl ObjectRef {
     /// # Errors
     /// `MissingObject`; `Corrupt` if it ends before the range does; `Storage`.
     pub fn read_range(&self, inner: Option<&str>, range: Range<u64>) -> Result<Bytes> {
-        let path = self.at(inner)?;
-        let parts = self.store()?.get_ranges(&path, std::slice::from_ref(&range))?;
+        let reading = self.reading(inner)?;
+        let parts = reading.get_ranges(std::slice::from_ref(&range))?;
         let part = parts.and_then(|mut parts| parts.pop());
-        part.ok_or_else(|| missing_object(&self.reference.store, &path))
+        part.ok_or_else(|| missing_object(&self.reference.store, &reading.path))
     }
 
     /// The size of the file as it is in the store, or of a file of the folder; `None` if it is not there.
@@ -165,7 +197,7 @@ impl ObjectRef {
     /// `Corrupt`, with what is missing, damaged or too much; `Storage`.
     pub fn verify(&self) -> Result<()> {
         let store = self.store()?;
-        if self.is_folder() { self.verify_folder(&*store) } else { self.verify_file(&*store) }
+        if self.is_folder() { self.verify_folder(&store) } else { self.verify_file(&*store) }
             .map_err(|error| self.locate(error))
     }
 
@@ -183,7 +215,7 @@ impl ObjectRef {
         verify_checksum(&found, expected)
     }
 
-    fn verify_folder(&self, store: &dyn Store) -> Result<()> {
+    fn verify_folder(&self, store: &Arc<dyn Store>) -> Result<()> {
         let found = self.listed(self.path())?;
         let manifest = match store.get(&Manifest::path_for(self.path())?)? {
             Some(bytes) => Manifest::parse(&bytes)?,
@@ -197,10 +229,10 @@ impl ObjectRef {
         let damaged = |entry: &lodestore_codec::manifest::Entry| -> Result<Option<String>> {
             let (Some(expected), Some(size)) = (&entry.checksum, found.get(&entry.path)) else { return Ok(None) };
             let path = self.path().join(&entry.path)?;
-            let sound = *size != entry.size || stored_checksum(store, &path, *size)?.as_ref() == Some(expected);
+            let sound = *size != entry.size || stored_checksum(&**store, &path, *size)?.as_ref() == Some(expected);
             Ok((!sound).then(|| format!("checksum mismatch for `{}`", entry.path)))
         };
-        let damaged = manifest.entries().par_iter().map(damaged).collect::<Result<Vec<_>>>()?;
+        let damaged = in_parallel(manifest.entries(), store.at_once(), damaged)?;
         faults.extend(damaged.into_iter().flatten());
         if faults.is_empty() {
             return Ok(());
@@ -237,7 +269,7 @@ impl ObjectRef {
         let store = self.store()?;
         match store.size(&path)? {
             Some(size) => self.download_file(&*store, &path, size, destination, inner.is_none()),
-            None if self.is_folder() => self.download_folder(&*store, &path, destination),
+            None if self.is_folder() => self.download_folder(&store, &path, destination),
             None => Err(missing_object(store.name(), &path)),
         }
     }
@@ -259,7 +291,7 @@ impl ObjectRef {
         Ok(target)
     }
 
-    fn download_folder(&self, store: &dyn Store, path: &StorePath, destination: &Path) -> Result<PathBuf> {
+    fn download_folder(&self, store: &Arc<dyn Store>, path: &StorePath, destination: &Path) -> Result<PathBuf> {
         let files = self.listed(path)?;
         if files.is_empty() && !self.exists(None)? {
             return Err(missing_object(store.name(), path));
@@ -267,11 +299,12 @@ impl ObjectRef {
         let target =
             if holds_only(destination, &files) { destination.to_owned() } else { destination.join(path.file_name()) };
         let scratch = ScratchFolder::new(&folder_of(&target)?)?;
-        files.par_iter().try_for_each(|(inner, size)| {
+        let files: Vec<(&String, &u64)> = files.iter().collect();
+        in_parallel(&files, store.at_once(), |(inner, size)| {
             let file = scratch.0.join(inner);
             let folder = folder_of(&file)?;
             let mut part = Scratch::new(&folder)?;
-            copy(store, &path.join(inner)?, *size, None, &mut part)?;
+            copy(&**store, &path.join(inner)?, **size, None, &mut part)?;
             part.replace(&file)
         })?;
         scratch.replace(&target)?;

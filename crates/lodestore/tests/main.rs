@@ -13,6 +13,7 @@ mod insert_forms;
 mod objects;
 mod populate;
 mod query;
+mod reading;
 mod schema;
 #[cfg(feature = "postgres")]
 mod servers;

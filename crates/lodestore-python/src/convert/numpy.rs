@@ -250,27 +250,52 @@ fn has_padding(dtype: &DType) -> bool {
 
 /// A NumPy array of its own memory, writable, in the order of `array`.
 pub(crate) fn array_to_python<'py>(py: Python<'py>, array: &NdArray) -> PyResult<Bound<'py, PyAny>> {
-    let numpy = py.import("numpy")?;
-    let dtype = dtype_to_python(py, array.dtype())?;
-    let shape = PyTuple::new(py, array.shape())?;
-    let keywords = PyDict::new(py);
-    keywords.set_item("order", if array.order() == Order::C { "C" } else { "F" })?;
-    if array.nbytes() == 0 {
-        return numpy.call_method("zeros", (shape, dtype), Some(&keywords));
-    }
-    let flat = numpy.call_method1("empty", (array.nbytes(), "u1"))?;
-    fill(py, &flat, array.data())?;
-    flat.call_method1("view", (dtype,))?.call_method("reshape", (shape,), Some(&keywords))
+    let mut fresh = FreshArray::new(py, array.nbytes())?;
+    let memory = fresh.memory();
+    py.detach(|| memory.copy_from_slice(array.data()));
+    fresh.become_array(py, array.dtype(), array.shape(), array.order())
 }
 
-/// Copies `data` into a fresh byte array that nobody else knows yet, without holding the interpreter.
-fn fill(py: Python<'_>, flat: &Bound<'_, PyAny>, data: &[u8]) -> PyResult<()> {
-    let buffer = PyBuffer::<u8>::get(flat)?;
-    let target = buffer.buf_ptr() as usize;
-    assert_eq!(buffer.len_bytes(), data.len());
-    // SAFETY: `target` is the memory of an array of exactly this size, just made by the caller.
-    py.detach(|| unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), target as *mut u8, data.len()) });
-    Ok(())
+/// The memory of a NumPy array that nobody else knows yet.
+pub(crate) struct FreshArray<'py> {
+    flat: Bound<'py, PyAny>,
+    /// None without bytes, for which NumPy's buffer need not point anywhere.
+    buffer: Option<PyBuffer<u8>>,
+}
+
+impl<'py> FreshArray<'py> {
+    pub(crate) fn new(py: Python<'py>, bytes: usize) -> PyResult<Self> {
+        let flat = py.import("numpy")?.call_method1("empty", (bytes, "u1"))?;
+        let buffer = if bytes == 0 { None } else { Some(PyBuffer::get(&flat)?) };
+        Ok(FreshArray { flat, buffer })
+    }
+
+    /// Its bytes, to be filled without holding the interpreter.
+    pub(crate) fn memory(&mut self) -> &mut [u8] {
+        match &self.buffer {
+            None => &mut [],
+            // SAFETY: the buffer is that of an array of bytes, which only this object knows, and is borrowed with it.
+            Some(buffer) => unsafe { std::slice::from_raw_parts_mut(buffer.buf_ptr().cast(), buffer.len_bytes()) },
+        }
+    }
+
+    /// The array of these bytes, writable.
+    pub(crate) fn become_array(
+        self,
+        py: Python<'py>,
+        dtype: &DType,
+        shape: &[usize],
+        order: Order,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let dtype = dtype_to_python(py, dtype)?;
+        let shape = PyTuple::new(py, shape)?;
+        let keywords = PyDict::new(py);
+        keywords.set_item("order", if order == Order::C { "C" } else { "F" })?;
+        if self.buffer.is_none() {
+            return py.import("numpy")?.call_method("zeros", (shape, dtype), Some(&keywords));
+        }
+        self.flat.call_method1("view", (dtype,))?.call_method("reshape", (shape,), Some(&keywords))
+    }
 }
 
 /// A NumPy array of objects, or one of MATLAB's containers.

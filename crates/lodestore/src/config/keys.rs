@@ -102,6 +102,10 @@ pub const KEYS: &[Key] = {
         key("transfer.retries", "DJ_TRANSFER_RETRIES", Int(0, 1000), I(10)),
         key("transfer.timeout", "DJ_TRANSFER_TIMEOUT", Int(1, 86_400), I(60)),
         key("download_path", "DJ_DOWNLOAD_PATH", Text, T(".")),
+        key("read.gap", "DJ_READ_GAP", OptionalInt(0, i64::MAX), Null),
+        key("read.part", "DJ_READ_PART", Int(1 << 16, i64::MAX), I(8 << 20)),
+        key("read.cache", "DJ_READ_CACHE", OptionalText, Null),
+        key("read.cache_size", "DJ_READ_CACHE_SIZE", Int(0, i64::MAX), I(10 << 30)),
     ]
 };
 
