@@ -11,7 +11,8 @@ and ``LODESTORE_TEST_S3``, ``LODESTORE_TEST_GCS`` and ``LODESTORE_TEST_AZURE``
 (``http://name:key@host:port/bucket``) name running servers of objects.
 
 ``python -m tests.services install`` installs what is missing, and ``python -m tests.services run
-COMMAND`` runs a command with the servers' addresses in those variables.
+COMMAND`` runs a command with the servers' addresses in those variables, and in ``LODESTORE_TEST_S3_PROXY``
+(``host:port``) that of a failing network before S3 (see `proxy_server`).
 """
 
 import atexit

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from . import KINDS, selected, selected_stores, service, stop, store, stores
+from . import KINDS, proxy, selected, selected_stores, service, stop, store, stores
 
 
 def main(verb="help", *command):
@@ -20,9 +20,14 @@ def main(verb="help", *command):
         for server in servers:
             if server.address:
                 environment[f"LODESTORE_TEST_{server.name.upper()}"] = server.url
+        network = proxy("s3") if "s3" in selected_stores() else None
+        if network:
+            environment["LODESTORE_TEST_S3_PROXY"] = f"127.0.0.1:{network.port}"
         try:
             return subprocess.run(command, env=environment).returncode
         finally:
+            if network:
+                network.stop()
             stop()
     print("python -m tests.services install | run COMMAND ...", file=sys.stderr)
     return 2

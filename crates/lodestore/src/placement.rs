@@ -8,7 +8,7 @@ use lodestore_codec::manifest::{Entry, Manifest};
 use lodestore_codec::object::timestamp;
 use lodestore_codec::path::{ObjectPlace, PartitionPattern, hash_path, new_token, object_path};
 use lodestore_codec::{Addressing, Chain, Context, NewFolder, NewObject, Placed, PlacedFolder};
-use lodestore_objects::{Put, PutMode, PutOutcome, Store, put_all};
+use lodestore_objects::{Put, PutMode, PutOutcome, Store, each, put_all};
 use lodestore_types::{Error, ErrorKind, FullTableName, Payload, Result, StorePath, TableName, Timestamp, Value};
 use rayon::prelude::*;
 use serde_json::Value as Json;
@@ -220,29 +220,31 @@ pub(crate) fn write_all(uploads: Vec<(usize, Upload)>, fresh: &mut Vec<(usize, F
 /// Writes objects; those with a checksum may be there already.
 fn write(objects: Vec<(Option<String>, Put)>) -> Result<()> {
     let (shared, puts): (Vec<Option<String>>, Vec<Put>) = objects.into_iter().unzip();
-    let outcomes = put_all(&puts)?;
-    for ((shared, put), outcome) in shared.into_iter().zip(&puts).zip(outcomes) {
+    let mut relied = Vec::new();
+    for ((shared, put), outcome) in shared.into_iter().zip(&puts).zip(put_all(&puts)?) {
         if outcome == PutOutcome::AlreadyThere {
-            match shared {
-                Some(checksum) => rely_on(put, &checksum)?,
-                None => return Err(taken(put)),
-            }
+            relied.push((put, shared.ok_or_else(|| taken(put))?));
         }
     }
-    Ok(())
+    let whole = each(&relied, |(put, _)| &put.store, |(put, checksum)| is_whole(put, checksum))?;
+    let damaged = relied.into_iter().zip(whole).filter(|(_, whole)| !whole);
+    let anew: Vec<Put> = damaged.map(|((put, _), _)| Put { mode: PutMode::Replace, ..put.clone() }).collect();
+    put_all(&anew).map(drop)
 }
 
-/// Relies on an object of the same hash that is there already, or replaces it if it is not whole:
-/// its size always counts, and its content where that costs little.
-fn rely_on(put: &Put, expected: &str) -> Result<()> {
+/// True if an object of the same hash that is there already is whole: its size always counts, and its content where that
+/// costs little.
+fn is_whole(put: &Put, expected: &str) -> Result<bool> {
     let size: u64 = put.payload.iter().map(lodestore_types::Segment::size).sum();
-    let near = size <= CHEAP || put.store.local_path(&put.path).is_some();
-    let whole = put.store.size(&put.path)? == Some(size)
-        && (!near || stored_checksum(&*put.store, &put.path, size)?.is_some_and(|found| found == expected));
-    if !whole {
-        put.store.put(&put.path, &put.payload, PutMode::Replace)?;
+    if put.store.local_path(&put.path).is_some() {
+        return Ok(put.store.size(&put.path)? == Some(size)
+            && stored_checksum(&*put.store, &put.path, size)?.is_some_and(|found| found == expected));
     }
-    Ok(())
+    if size > CHEAP {
+        return Ok(put.store.size(&put.path)? == Some(size));
+    }
+    let Some(found) = put.store.get(&put.path)? else { return Ok(false) };
+    Ok(found.len() as u64 == size && checksum(&Payload::from(found))? == expected)
 }
 
 /// The checksum of an object in its store, read piece by piece; `None` if it is not there or ends early.
@@ -270,9 +272,11 @@ pub(crate) fn read_pieces(
     range: std::ops::Range<u64>,
     piece: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<bool> {
+    // Over a network several requests at once fetch a piece.
+    let length = if store.local_path(path).is_some() { PIECE } else { 8 * PIECE };
     let mut at = range.start;
     loop {
-        let end = range.end.min(at + PIECE);
+        let end = range.end.min(at + length);
         let Some(parts) = store.get_ranges(path, std::slice::from_ref(&(at..end)))? else { return Ok(false) };
         for part in &parts {
             piece(part)?;

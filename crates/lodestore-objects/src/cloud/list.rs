@@ -1,5 +1,7 @@
 //! Listing a folder and all below it, read ahead of whoever asks by a page or so.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use lodestore_types::{Result, StorePath};
 use object_store::path::Path;
@@ -11,6 +13,10 @@ use crate::Entry;
 
 /// So many objects are listed ahead.
 const AHEAD: usize = 1000;
+/// So often in a row a page may break off,
+const FAILURES: u32 = 4;
+/// and so long, times the failures, is waited before the next attempt.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A listing; the requests end when it is dropped.
 pub(super) struct Listing<'a> {
@@ -24,12 +30,32 @@ impl<'a> Listing<'a> {
     pub(super) fn begin(store: &'a CloudStore, folder: Option<&StorePath>) -> Result<Self> {
         let (live, folder) = (store.live()?, store.folder_key(folder)?);
         let (sender, found) = channel(AHEAD);
-        let mut listed = live.client.list(folder.as_ref());
+        let prefix = folder.clone();
         runtime()?.spawn(async move {
-            while let Some(item) = listed.next().await {
-                if sender.send(item).await.is_err() {
-                    break;
+            let mut last: Option<Path> = None;
+            let mut failures = 0;
+            loop {
+                // A page that breaks off is no end: the listing goes on behind the last object that was told.
+                let mut listed = match &last {
+                    None => live.client.list(prefix.as_ref()),
+                    Some(last) => live.client.list_with_offset(prefix.as_ref(), last),
+                };
+                loop {
+                    match listed.next().await {
+                        None => return,
+                        Some(Err(object_store::Error::Generic { .. })) if failures < FAILURES => break,
+                        Some(item) => {
+                            if let Ok(meta) = &item {
+                                (last, failures) = (Some(meta.location.clone()), 0);
+                            }
+                            if sender.send(item).await.is_err() {
+                                return;
+                            }
+                        }
+                    }
                 }
+                failures += 1;
+                tokio::time::sleep(PAUSE * failures).await;
             }
         });
         Ok(Listing { store, folder, found: Some(found) })

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use lodestore_types::{Error, ErrorKind, Payload, Result, Segment, StorePath, Uuid};
 use object_store::path::Path;
-use object_store::{Attribute, Attributes, CopyMode, CopyOptions, GetOptions, ObjectStoreExt, PutOptions, PutPayload};
+use object_store::{Attribute, Attributes, CopyMode, CopyOptions, GetOptions, PutOptions, PutPayload};
 
 use super::runtime::wait;
-use super::store::{CloudStore, Live};
+use super::store::{CloudStore, Live, again_and_again};
 use super::upload::Upload;
 use crate::{PutMode, PutOutcome};
 
@@ -56,7 +56,7 @@ impl CloudStore {
                 let moved = self
                     .put_large(&live, &scratch, payload, size)
                     .and_then(|_| wait(self.create_from(&live, &scratch, &key)));
-                let _ = wait(async { Ok(live.client.delete(&scratch).await) });
+                wait(self.delete_one(&live, &scratch))?;
                 moved
             }
         }
@@ -110,10 +110,11 @@ impl CloudStore {
         }
     }
 
-    /// Copies an object of ours to where nothing is yet.
+    /// Copies an object of ours to where nothing is yet. If the answer is lost, the copy may look like another's.
     async fn create_from(&self, live: &Live, from: &Path, to: &Path) -> Result<PutOutcome> {
         let _permit = live.request().await;
-        match live.client.copy_opts(from, to, CopyOptions::new().with_mode(CopyMode::Create)).await {
+        let options = || CopyOptions::new().with_mode(CopyMode::Create);
+        match again_and_again(|| live.client.copy_opts(from, to, options())).await {
             Ok(()) => Ok(PutOutcome::Written),
             Err(error) if is_taken(&error) => Ok(PutOutcome::AlreadyThere),
             Err(error) => Err(self.fail(DOING, &error)),

@@ -1,9 +1,11 @@
 //! The store and how it keeps the contract of [`Store`].
 
 use std::fmt;
+use std::future::Future;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
@@ -141,8 +143,8 @@ impl CloudStore {
         if !live.bucket_seen.load(Ordering::Relaxed) {
             // An answer without a body does not tell which of both is missing.
             let nowhere = Path::from_iter([".lodestore", "nowhere"]);
-            let listed = live.client.list(Some(&nowhere)).next().await;
-            if let Some(Err(error)) = listed {
+            let listed = again_and_again(|| async { live.client.list(Some(&nowhere)).next().await.transpose() });
+            if let Err(error) = listed.await {
                 return Err(self.fail(doing, &error));
             }
             live.bucket_seen.store(true, Ordering::Relaxed);
@@ -162,16 +164,12 @@ impl CloudStore {
         }
     }
 
-    async fn delete_one(&self, live: &Live, key: &Path) -> Result<()> {
-        let mut attempt = 0;
-        loop {
-            let _permit = live.request().await;
-            match live.client.delete(key).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => return Ok(()),
-                // To delete once more does no harm; the client does not know that of a request to delete many.
-                Err(object_store::Error::Generic { .. }) if attempt < self.transfer().retries.min(3) => attempt += 1,
-                Err(error) => return Err(self.fail("delete the object", &error)),
-            }
+    pub(super) async fn delete_one(&self, live: &Live, key: &Path) -> Result<()> {
+        let _permit = live.request().await;
+        // To delete once more does no harm; the client does not know that of a request to delete many.
+        match again_and_again(|| live.client.delete(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.fail("delete the object", &error)),
         }
     }
 
@@ -198,6 +196,23 @@ impl CloudStore {
         }
         outcomes
     }
+}
+
+/// Does what may be done twice until it succeeds, or fails by more than an accident of the network. The client itself
+/// tries no request again whose answer breaks off, and none that it does not know to be harmless.
+pub(super) async fn again_and_again<T, F>(mut work: impl FnMut() -> F) -> object_store::Result<T>
+where
+    F: Future<Output = object_store::Result<T>>,
+{
+    let mut pause = Duration::from_millis(100);
+    for _ in 0..3 {
+        match work().await {
+            Err(object_store::Error::Generic { .. }) => tokio::time::sleep(pause).await,
+            done => return done,
+        }
+        pause *= 2;
+    }
+    work().await
 }
 
 /// When an object was written.
@@ -260,8 +275,8 @@ impl Store for CloudStore {
         let (live, key) = (self.live()?, self.folder_key(folder)?);
         let listed = wait(async {
             let _permit = live.request().await;
-            let listed = live.client.list_with_delimiter(key.as_ref()).await;
-            listed.map_err(|error| self.fail("list a folder of the store", &error))
+            let listed = again_and_again(|| live.client.list_with_delimiter(key.as_ref()));
+            listed.await.map_err(|error| self.fail("list a folder of the store", &error))
         })?;
         let objects = listed.objects.iter().filter(|meta| Some(&meta.location) != key.as_ref());
         let mut objects: Vec<Entry> = objects.filter_map(|meta| self.entry(meta)).collect();

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::put::{DOING, reading};
 use super::runtime::{runtime, wait};
-use super::store::{CloudStore, Live};
+use super::store::{CloudStore, Live, again_and_again};
 
 /// An upload in parts. Until it is finished nobody sees any of it; one that is dropped is given up.
 pub(super) struct Upload<'a> {
@@ -34,11 +34,11 @@ impl<'a> Upload<'a> {
         attributes: Attributes,
         part_size: u64,
     ) -> Result<Self> {
-        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+        let options = || PutMultipartOptions { attributes: attributes.clone(), ..PutMultipartOptions::default() };
         let upload = wait(async {
             let _permit = live.request().await;
-            let begun = live.client.put_multipart_opts(key, options).await;
-            begun.map_err(|error| store.fail(DOING, &error))
+            let begun = again_and_again(|| live.client.put_multipart_opts(key, options()));
+            begun.await.map_err(|error| store.fail(DOING, &error))
         })?;
         Ok(Upload {
             store,
