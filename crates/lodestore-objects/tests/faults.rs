@@ -145,9 +145,9 @@ fn nothing_is_lost_on_a_failing_network() {
     expected.sort();
     assert_eq!(listed, expected);
     let sizes = lodestore_objects::each(&gets, |get| &get.store, |get| get.store.size(&get.path)).unwrap();
-    assert!(sizes.iter().enumerate().all(|(number, size)| *size == Some(content(number).len() as u64)));
+    assert!(sizes.into_iter().enumerate().all(|(number, size)| size.unwrap() == Some(content(number).len() as u64)));
     let deleted = lodestore_objects::each(&gets, |get| &get.store, |get| get.store.delete(&get.path)).unwrap();
-    assert_eq!(deleted.len(), objects);
+    assert!(deleted.iter().all(Result::is_ok));
     assert_eq!(network.straight.list(None).unwrap().count(), 0);
     let counts = network.counts();
     eprintln!("{operations} operations in {:.1} s: {counts:?}", begun.elapsed().as_secs_f64());

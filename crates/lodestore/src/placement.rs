@@ -227,8 +227,12 @@ fn write(objects: Vec<(Option<String>, Put)>) -> Result<()> {
         }
     }
     let whole = each(&relied, |(put, _)| &put.store, |(put, checksum)| is_whole(put, checksum))?;
-    let damaged = relied.into_iter().zip(whole).filter(|(_, whole)| !whole);
-    let anew: Vec<Put> = damaged.map(|((put, _), _)| Put { mode: PutMode::Replace, ..put.clone() }).collect();
+    let mut anew = Vec::new();
+    for ((put, _), whole) in relied.into_iter().zip(whole) {
+        if !whole? {
+            anew.push(Put { mode: PutMode::Replace, ..put.clone() });
+        }
+    }
     put_all(&anew).map(drop)
 }
 
