@@ -129,7 +129,7 @@ def test_attributes_are_added_dropped_and_changed(database, project, Session, ro
     assert [str(row["depth"]) for row in found] == ["5.00", "None", "-7.00"]
     assert [row["extra"] for row in found] == [[1, "x"], None, {}]
     assert {row["kind"] for row in found} == {"b"} and all(row["made"] for row in found)
-    assert Session.heading.indexes == {("kind", "note"): {"unique": False}}
+    assert Session.heading.indexes == {("kind", "note"): {"unique": False, "nullable": False}}
     # What the definition says now is what the table is, and what the database keeps to.
     assert Session.alter(prompt=False).endswith("there is nothing to alter")
     Session.insert1({"subject": 2, "session": 1})
@@ -243,7 +243,7 @@ def test_an_empty_table_can_become_anything(Session):
         ("extra=null : <blob>", "extra=null : <npy@>"),
         ("depth=null : int32", "depth : date\nmore : uuid"),
     )
-    assert Session.heading["extra"].codec == "<npy@>" and not Session.heading["depth"].nullable
+    assert Session.heading["extra"].codec_type == "<npy@>" and not Session.heading["depth"].nullable
 
 
 @pytest.mark.databases("sqlite", "postgresql")
@@ -369,9 +369,9 @@ def test_a_transaction_is_no_place_for_it(project, Session):
     with pytest.raises(dj.DataJointError, match="transaction"), project.connection.transaction:
         Session.alter(prompt=False)
     with pytest.raises(dj.DataJointError, match="no definition"):
-        type("Bare", (dj.Manual,), {"_bound": Session._bound, "connection": project.connection}).alter(
-            prompt=False
-        )
+        type(
+            "Bare", (dj.Manual,), {"_full_name": Session._full_name, "connection": project.connection}
+        ).alter(prompt=False)
 
 
 @pytest.mark.databases("sqlite")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import lodestore as dj
-from lodestore.errors import CorruptError, InvalidTypeError, InvalidValueError, MissingExternalFile
+from lodestore.errors import CorruptError, InvalidTypeError, MissingExternalFile
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_what_cannot_be_attached_is_refused_before_anything_is_written(documents
     good = {"id": 1, "far": report, "raw": b"abc"}
     for bad, kind, says in [
         (tmp_path / "none", FileNotFoundError, "there is no file"),
-        (tmp_path, InvalidValueError, "does not support folders"),
+        (tmp_path, IsADirectoryError, "does not support directories"),
         (b"bytes", InvalidTypeError, "expects a file path, got bytes"),
         (12, InvalidTypeError, "expects a file path, got int"),
         ("", FileNotFoundError, "no file"),

@@ -220,7 +220,7 @@ def test_a_column_of_an_unknown_codec_is_seen_but_not_used(schema):
     things.insert1({"id": 1, "value": Point(1, 2)})
     codecs.unregister_codec("point")
     table = schema.get_table("Thing")
-    assert table.heading["value"].codec == "<point>"
+    assert table.heading["value"].codec_type == "<point>"
     assert table.proj().to_dicts() == [{"id": 1}]
     table.insert1({"id": 2})
     for use in (table.to_dicts, lambda: table.insert1({"id": 3, "value": 1})):

@@ -410,7 +410,13 @@ def test_heading(table):
     weight, tag, data = heading["weight"], heading["tag"], heading["data"]
     assert weight.numeric and weight.nullable and weight.default == "null" and weight.type == "float64"
     assert tag.uuid and not tag.numeric and heading["species"].string and heading["meta"].json
-    assert data.codec == "<blob@>" and data.store == "" and not data.is_lazy and heading["trace"].is_lazy
+    assert (
+        data.codec_type == "<blob@>"
+        and data.codec.name == "blob"
+        and data.store == ""
+        and not data.is_lazy
+        and heading["trace"].is_lazy
+    )
     assert heading["subject_id"].lineage == "lab.subject.subject_id" and weight.lineage is None
     renamed = table.proj(mass="weight", twice="weight * 2").heading
     assert renamed.new_attributes == ["mass", "twice"] and renamed["mass"].attribute_expression == "weight"

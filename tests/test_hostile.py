@@ -66,11 +66,11 @@ def shapes(table, value):
 
 
 def test_hostile_values_come_back(database, subject):
-    plain = {name: sql for name, (sql, _) in shapes(subject, "plain").items()}
+    plain = {name: str(sql) for name, sql in shapes(subject, "plain").items()}
     for text in EVIL:
         found = shapes(subject, text)
-        assert {name: sql for name, (sql, _) in found.items()} == plain, text
-        assert all(text in values for _, values in found.values())
+        assert {name: str(sql) for name, sql in found.items()} == plain, text
+        assert all(text in sql.parameters for sql in found.values())
         for condition in (
             {"subject": text},
             [{"subject": text}, {"subject": "no"}],
@@ -90,14 +90,14 @@ def test_hostile_values_come_back(database, subject):
     assert len(subject & many) == len(EVIL) and len(subject - many) == 0
     # Where the database takes a long list as one value, or as one for each column.
     if database.name in {"sqlite", "postgresql"}:
-        assert len((subject & many).make_sql()[1]) <= 2
+        assert len((subject & many).make_sql().parameters) <= 2
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=60))
 def test_a_value_never_changes_the_shape_of_a_statement(subject, value):
-    plain = {name: sql for name, (sql, _) in shapes(subject, "plain").items()}
-    assert {name: sql for name, (sql, _) in shapes(subject, value).items()} == plain
+    plain = {name: str(sql) for name, sql in shapes(subject, "plain").items()}
+    assert {name: str(sql) for name, sql in shapes(subject, value).items()} == plain
     assert len(subject & {"subject": value}) == (value in EVIL)
 
 
@@ -124,7 +124,7 @@ def test_a_value_of_any_type_is_bound_or_refused(subject, value):
     words = {"$.k", "$.all", "true", "false", "integer", "object", "array"}
     words |= {"null", "INTEGER", "DOUBLE", "$", "$[*]", "$.all[*]"}
     words |= {"k", "null", "{}", 'strict $."all"[*]'}
-    for sql, _ in statements.values():
+    for sql in statements.values():
         assert set(re.findall("'([^']*)'", sql)) <= words and not re.search(r"\bX'", sql)
 
 

@@ -1,5 +1,9 @@
 """The codecs that come with Lodestore. The work is done in Rust; these classes tell of it."""
 
+import os
+
+import numpy as np
+
 from . import _lodestore
 from .codecs import Codec, SchemaCodec
 from .references import NpyRef
@@ -28,6 +32,11 @@ class _Builtin(Codec, register=False):
         """Only the core decodes by this codec."""
         raise self._only_in_a_table("decodes values when rows are fetched")
 
+    def _expect(self, value, classes, what):
+        if not isinstance(value, classes):
+            message = f"`<{self.name}>` expects {what}, got {type(value).__name__}"
+            raise _lodestore.error("invalid-type", message)
+
     def _only_in_a_table(self, what):
         return _lodestore.error("invalid-request", f"`<{self.name}>` {what}, and not by itself")
 
@@ -46,6 +55,10 @@ class BlobCodec(_Builtin, register=False):
         """The value of packed bytes."""
         return _lodestore.unpack(stored, False)
 
+    def validate(self, value):
+        """Refuses what cannot be packed."""
+        _lodestore.pack(value, False)
+
 
 class AttachCodec(_Builtin, register=False):
     """``<attach>``, ``<attach@>``: a file with its name."""
@@ -53,11 +66,19 @@ class AttachCodec(_Builtin, register=False):
     name = "attach"
     _in_table, _in_store = "bytes", "<hash>"
 
+    def validate(self, value):
+        """Takes the path of a file."""
+        self._expect(value, (str, os.PathLike), "a file path")
+
 
 class HashCodec(_Builtin, register=False):
     """``<hash@>``: bytes, named by their content."""
 
     name = "hash"
+
+    def validate(self, value):
+        """Takes bytes."""
+        self._expect(value, (bytes, bytearray, memoryview), "bytes")
 
 
 class ObjectCodec(_Builtin, SchemaCodec, register=False):
@@ -65,17 +86,35 @@ class ObjectCodec(_Builtin, SchemaCodec, register=False):
 
     name = "object"
 
+    def validate(self, value):
+        """Takes bytes, a path, a pair of extension and content, a stream, what was stored before, or a Zarr group."""
+        pair = isinstance(value, tuple) and len(value) == 2
+        if not pair and not hasattr(value, "read") and not hasattr(value, "store"):
+            self._expect(value, (bytes, bytearray, memoryview, str, os.PathLike, dict), "bytes or path")
+
 
 class NpyCodec(_Builtin, SchemaCodec, register=False):
     """``<npy@>``: an array as a ``.npy`` file, read in parts."""
 
     name = "npy"
 
+    def validate(self, value):
+        """Takes an array without objects."""
+        self._expect(value, (np.ndarray, NpyRef), "numpy.ndarray")
+        if getattr(getattr(value, "dtype", None), "hasobject", False):
+            raise _lodestore.error(
+                "invalid-value", "`<npy>` does not support object dtype arrays", "use `<blob@>`"
+            )
+
 
 class FilepathCodec(_Builtin, register=False):
     """``<filepath@>``: a file or folder that its user manages."""
 
     name = "filepath"
+
+    def validate(self, value):
+        """Takes a path in the store."""
+        self._expect(value, (str, os.PathLike), "a path string or Path")
 
 
 _BY_NAME = {

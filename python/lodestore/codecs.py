@@ -163,6 +163,28 @@ def get_codec(name):
     return found
 
 
+def codec_of(text):
+    """The codec of a type; a stand-in that can do nothing if there is none of its name."""
+    name = parse_type_spec(text)[0]
+    return get_codec(name) if is_codec_registered(name) else _Unknown(name)
+
+
+class _Unknown(Codec, register=False):
+    """Stands for a codec that is not registered: of no use but to tell so."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def _use(self, *_args, **_options):
+        raise _lodestore.error(
+            "unknown-codec",
+            f"Codec <{self.name}> is not registered. Define a Codec subclass with name='{self.name}'.",
+            "import the module, or install the package, that defines it",
+        )
+
+    get_dtype = encode = decode = validate = _use
+
+
 def is_codec_registered(name):
     """True if there is a codec of this name; those of installed packages count."""
     name = parse_type_spec(name)[0]

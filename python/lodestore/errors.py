@@ -18,9 +18,11 @@ __all__ = [
     "DefinitionError",
     "DuplicateError",
     "IntegrityError",
+    "InvalidConfigError",
     "InvalidIndexError",
     "InvalidTypeError",
     "InvalidValueError",
+    "IsFolderError",
     "LostConnectionError",
     "MissingAttributeError",
     "MissingExternalFile",
@@ -85,6 +87,14 @@ class MissingFileError(DataJointError, FileNotFoundError):
     """A file that a value names and that is not there."""
 
 
+class IsFolderError(DataJointError, IsADirectoryError):
+    """A folder where a file is needed."""
+
+
+class InvalidConfigError(DataJointError, ValueError, KeyError):
+    """A setting that does not exist, or cannot hold a value."""
+
+
 class MissingExternalFile(DataJointError):
     """An object that a row names and its store does not hold."""
 
@@ -139,6 +149,9 @@ _CLASSES = {
     "invalid-value": InvalidValueError,
     "invalid-type": InvalidTypeError,
     "invalid-index": InvalidIndexError,
+    "invalid-name": InvalidValueError,
+    "invalid-config": InvalidConfigError,
+    "is-folder": IsFolderError,
     "unknown-attribute": UnknownAttributeError,
     "missing-attribute": MissingAttributeError,
     "missing-table": MissingTableError,

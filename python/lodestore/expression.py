@@ -222,8 +222,18 @@ class QueryExpression(Fetching):
         return self._query.preview(settings["display.limit"], None, settings["display.show_tuple_count"])
 
     def make_sql(self):
-        """The statement that fetching sends, and the values bound to it."""
-        return self._query.sql()
+        """The statement that fetching sends, as text whose `parameters` are the values bound to it."""
+        return Sql(*self._query.sql())
+
+
+class Sql(str):
+    """A statement, with the values for its placeholders."""
+
+    def __new__(cls, text, parameters=()):
+        statement = super().__new__(cls, text)
+        #: The values, in order.
+        statement.parameters = list(parameters)
+        return statement
 
 
 class Expression(QueryExpression):

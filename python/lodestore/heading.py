@@ -1,6 +1,6 @@
 """Headings: what is known of the attributes of a table or a query."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 
@@ -36,8 +36,8 @@ class Attribute:
     is_blob: bool
     #: True for attributes that the system manages, whose names begin with an underscore.
     is_hidden: bool
-    #: The codec with its brackets, such as ``<blob@cold>``; None for plain attributes.
-    codec: str | None
+    #: The codec as it was declared, such as ``<blob@cold>``; None for plain attributes.
+    codec_type: str | None
     #: The store that the codec names: ``""`` for the default one, None if it keeps its values in the table.
     store: str | None
     #: The SQL that computes it, or the name that it had before it was renamed.
@@ -48,6 +48,24 @@ class Attribute:
     lineage: str | None
     #: True if values are references to objects, which fetching does not read.
     is_lazy: bool
+
+    @property
+    def codec(self):
+        """The codec, an object with a `name`; None for plain attributes. One that is not registered
+        raises `DataJointError` when it is used.
+        """
+        from .codecs import codec_of
+
+        return None if self.codec_type is None else codec_of(self.codec_type)
+
+    @property
+    def original_name(self):
+        """The name that it had before a query renamed it."""
+        return self.attribute_expression if (self.attribute_expression or "").isidentifier() else self.name
+
+    def todict(self):
+        """All that is known of it, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"codec": self.codec}
 
     def __repr__(self):
         return f"{'*' if self.in_key else ''}{self.name} : {self.type}"
@@ -116,8 +134,15 @@ class Heading:
 
     @property
     def indexes(self):
-        """The indexes beside the primary key: columns, and whether they are unique."""
-        return {tuple(columns): {"unique": unique} for columns, unique in self._query.indexes()}
+        """The indexes beside the primary key: columns, and whether they are ``unique`` and ``nullable``."""
+        known = self._attributes
+        return {
+            tuple(columns): {
+                "unique": unique,
+                "nullable": any(known[name].nullable for name in columns if name in known),
+            }
+            for columns, unique in self._query.indexes()
+        }
 
     @property
     def lineage_available(self):
@@ -167,7 +192,7 @@ def _attribute(core):
         json=kind == "json",
         is_blob=core.content == "bytes",
         is_hidden=core.hidden,
-        codec=codec,
+        codec_type=codec,
         store=codec.strip("<> ").split("@", 1)[1].strip() if codec and "@" in codec else None,
         attribute_expression=core.expression,
         dtype=_dtype(kind, core.nullable),

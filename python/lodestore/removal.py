@@ -69,6 +69,12 @@ class Removal:
         and nobody to answer it.
         """
         self._refuse_restricted()
+        if part_integrity not in ("enforce", "ignore"):
+            raise _lodestore.error(
+                "invalid-value",
+                f"`part_integrity` of a drop cannot be {part_integrity!r}",
+                "it is 'enforce' or 'ignore'; 'cascade' is for `delete`",
+            )
         confirm = (lambda losses: agreed(losses, "Drop these tables?")) if self._asks(prompt) else None
         self._table.drop(part_integrity, confirm)
 

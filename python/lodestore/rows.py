@@ -49,7 +49,7 @@ def _source(table, rows, objects, folders, chunk_size, ignore_extra_fields, gath
         iter(rows)
     except TypeError:
         raise _lodestore.error(
-            "invalid-request",
+            "invalid-type",
             f"insert takes rows, not an object of class `{type(rows).__name__}`",
             "give a list of dicts, a data frame, a query, or the path of a CSV file",
         ) from None

@@ -87,7 +87,7 @@ class Schema:
         """Takes a class in: makes its table, and those of its parts, unless they are there."""
         if not (isinstance(cls, type) and issubclass(cls, UserTable)):
             raise _lodestore.error(
-                "invalid-request",
+                "invalid-type",
                 "the schema decorator takes classes derived from dj.Manual, dj.Lookup, dj.Imported or dj.Computed",
             )
         if issubclass(cls, Part):
@@ -134,6 +134,12 @@ class Schema:
         name = self._activated.table_name(
             cls.__name__, cls._tier, None if master is None else master.__dict__["_full_name"]
         )
+        if definition is None and create and not self._core.has(name.split(".", 1)[1]):
+            raise _lodestore.error(
+                "unsupported",
+                f'class `{cls.__name__}` must implement the property "definition"',
+                "give it a class attribute `definition`",
+            )
         cls._full_name = name
         cls._context = context
         self._classes[name] = cls

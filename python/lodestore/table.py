@@ -187,9 +187,6 @@ class Table(Dependencies, Removal, Staging, Updating, Verifying, QueryExpression
             print(text)
         return text
 
-    def __repr__(self):
-        return f"{self.full_table_name}\n{self.preview()}"
-
 
 class FreeTable(Table):
     """A table by its full name, ``schema.table``, without a class of its own."""
@@ -206,3 +203,6 @@ class FreeTable(Table):
     def _table(self):
         self._free = self._free.renewed() or self._free
         return self._free
+
+    def __repr__(self):
+        return f"FreeTable({self.full_table_name})\n{self.preview()}"

@@ -69,7 +69,7 @@ impl Codec for AttachCodec {
 fn parts(value: &Value) -> Result<(Bytes, Segment)> {
     match value {
         Value::Text(path) if std::path::Path::new(path).is_dir() => {
-            return Err(Error::new(ErrorKind::InvalidValue, format!("`<attach>` does not support folders: `{path}`"))
+            return Err(Error::new(ErrorKind::IsFolder, format!("`<attach>` does not support directories: `{path}`"))
                 .with_hint("use `<object@>` for folders, or pack it into one file"));
         }
         Value::Text(path) => {

@@ -76,6 +76,8 @@ kinds! {
     Database = "database",
     /// A file that a value names and that is not there.
     MissingFile = "missing-file",
+    /// A folder where a file is needed.
+    IsFolder = "is-folder",
     /// An object that its row names and its store does not hold.
     MissingObject = "missing-object",
     /// Bytes that are not what they should be: damaged, truncated, of another format.
