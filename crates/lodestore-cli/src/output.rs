@@ -48,7 +48,7 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>, numbers: &[usize]) 
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    format!("{table}\n")
+    table.trim_fmt() + "\n"
 }
 
 /// A number of bytes as people read it.
