@@ -40,6 +40,7 @@ from .virtual import VirtualModule, virtual_schema
 
 #: Names that come from sub-modules which need NumPy, and so are loaded when first asked for.
 _LAZY = {
+    "Diagram": "diagram",
     "MatCell": "blob",
     "MatStruct": "blob",
     "NpyRef": "references",
@@ -58,6 +59,7 @@ _MODULES = frozenset(
         "builtin_codecs",
         "codecs",
         "deploy",
+        "diagram",
         "filesystem",
         "lineage",
         "objectref",
@@ -76,6 +78,7 @@ __all__ = [
     "Computed",
     "Connection",
     "DataJointError",
+    "Diagram",
     "Entry",
     "FreeTable",
     "HashCodec",

@@ -8,6 +8,7 @@ from ._lodestore import run_command
 #: Commands that only Python can carry out, each with the module whose `main` takes the words behind it, and what it
 #: is for. All others are the core's.
 COMMANDS = {
+    "worker": ("worker", "computes what there is to compute in the tables of modules"),
     "run": ("run", "runs a Python program in which `import datajoint` means Lodestore"),
 }
 

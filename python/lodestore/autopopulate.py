@@ -42,6 +42,25 @@ class AutoPopulate:
 
         return Job(self)
 
+    @property
+    def upstream(self):
+        """Inside `make`: what the key depends on, as `Diagram.trace` gives it.
+
+        ``self.upstream[Session]`` are the rows of `Session` that the key comes from.
+        """
+        making = current(type(self))
+        if making is None:
+            raise _lodestore.error(
+                "invalid-request",
+                "`upstream` is there inside `make` only",
+                "elsewhere use `dj.Diagram.trace(table & key)`",
+            )
+        if making.upstream is None:
+            from .trace import of_key
+
+            making.upstream = of_key(self, making.key)
+        return making.upstream
+
     def populate(
         self,
         *restrictions,

@@ -31,3 +31,8 @@ def class_names(context):
                     following.append((f"{prefix}{name}.", vars(item)))
         level = following
     return found
+
+
+def unquoted(name):
+    """A full table name without its quotes: ``schema.table``."""
+    return name.replace("`", "").replace('"', "")

@@ -11,6 +11,9 @@ use crate::error::{IntoPyResult, run, to_py_err};
 use crate::jobs::Jobs;
 use crate::query::{Table, ask, resolve_reference};
 
+/// Child, parent, and pairs of a column of the child and one of the parent.
+type ForeignKey = (String, String, Vec<(String, String)>);
+
 /// One project.
 #[pyclass(frozen, module = "lodestore._lodestore")]
 pub(crate) struct Instance(pub(crate) lodestore::Instance);
@@ -42,6 +45,26 @@ impl Instance {
 
     fn table(&self, py: Python<'_>, full_name: &str) -> PyResult<Table> {
         run(py, || self.0.table(&FullTableName::parse(full_name)?)).map(Table)
+    }
+
+    /// The foreign keys of all schemas: child, parent, and pairs of a column of the child and one of the parent.
+    fn foreign_keys(&self, py: Python<'_>) -> PyResult<Vec<ForeignKey>> {
+        let graph = run(py, || self.0.dependencies())?;
+        let told = graph.foreign_keys().iter().map(|edge| {
+            let columns = edge.key.columns.iter().cloned().zip(edge.key.parent_columns.iter().cloned());
+            (edge.child.to_string(), edge.key.parent.to_string(), columns.collect())
+        });
+        Ok(told.collect())
+    }
+
+    /// Tables by full name, parents before children, parts behind their masters.
+    fn in_order(&self, py: Python<'_>, names: Vec<String>) -> PyResult<Vec<String>> {
+        let order = run(py, || {
+            let names: Vec<FullTableName> =
+                names.iter().map(|name| FullTableName::parse(name)).collect::<lodestore::Result<_>>()?;
+            self.0.dependencies()?.topological_order(&names)
+        })?;
+        Ok(order.iter().map(ToString::to_string).collect())
     }
 
     fn begin(&self, py: Python<'_>) -> PyResult<()> {

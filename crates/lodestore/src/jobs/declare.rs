@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use lodestore_sql::{Attribute, Declaration, DeclareOptions, Index, Lineage};
-use lodestore_types::{Error, ErrorKind, FullTableName, Result};
+use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result};
 
 use super::queue_name;
 use crate::{Schema, Table};
@@ -43,7 +43,12 @@ pub(super) fn declare(target: &Table) -> Result<()> {
     declaration.columns.retain(|column| !column.in_key);
     declaration.columns.splice(0..0, key.iter().cloned());
     declaration.primary_key = key.iter().map(|attribute| attribute.name.clone()).collect();
-    declaration.inherited = declaration.primary_key.clone();
+    // As in a column that a foreign key brought, no marker tells the type, unless the database spells it as a definition
+    // does: then DataJoint takes it for one.
+    let is_spelled =
+        |core: &CoreType| matches!(core, CoreType::Char(_) | CoreType::Varchar(_) | CoreType::Date | CoreType::Uuid);
+    let inherited = key.iter().filter(|attribute| !is_spelled(&attribute.kind.core));
+    declaration.inherited = inherited.map(|attribute| attribute.name.clone()).collect();
     // As DataJoint has it: its key attributes are their own origins.
     declaration.lineage = declaration.primary_key.iter().map(|own| (own.clone(), Lineage::of(&name, own))).collect();
     declaration.indexes =
