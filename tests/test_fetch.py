@@ -460,3 +460,17 @@ def test_describe(schema, table, capsys):
     assert "session              : int16" in text and "# of the day" in text
     assert "-> `lab`.`subject`" in Session.describe({})
     assert (Session & "session = 1").describe({}) == Session.describe({})
+
+
+def test_many_values_of_a_type_that_the_connection_has_not_met(schema, project):
+    """PostgreSQL's driver asks for such a type in the middle of the answer: with many rows it came to no end."""
+
+    @schema
+    class Coloured(dj.Manual):
+        definition = "id : int32\n---\ncolour : enum('red', 'green')\nnote : varchar(60)"
+
+    Coloured.insert({"id": id, "colour": ("red", "green")[id % 2], "note": "x" * 60} for id in range(5000))
+    project.connection.close()
+    assert len(Coloured.to_dicts()) == 5000
+    project.connection.close()
+    assert Coloured.to_arrays("colour").tolist().count("red") == 2500

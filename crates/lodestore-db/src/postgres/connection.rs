@@ -1,6 +1,9 @@
 //! A connection to a PostgreSQL server.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -37,6 +40,9 @@ const READ_OFF: Duration = Duration::from_millis(10);
 /// A cancelled statement has so long to end.
 const GIVE_UP: Duration = Duration::from_secs(10);
 
+/// So many texts of queries are remembered.
+const KNOWN: usize = 4096;
+
 /// A failed query must not break a transaction off, so each runs behind a savepoint of its own.
 const GUARD: &str = "SAVEPOINT lodestore_query";
 const UNGUARD: &str = "RELEASE SAVEPOINT lodestore_query";
@@ -48,6 +54,9 @@ pub(super) struct PostgresConnection {
     driver: Handle,
     pub(super) client: Client,
     transaction: Transaction,
+    /// The texts, as hashes, of queries whose columns' types the driver knows.
+    known: RefCell<HashSet<u64>>,
+    hasher: RandomState,
 }
 
 /// Where a transaction stands.
@@ -98,7 +107,8 @@ impl PostgresConnection {
         let tls = connector(&server)?;
         let driver = driver()?;
         let client = connect(&server, &tls, &driver)?;
-        Ok(PostgresConnection { server, tls, driver, client, transaction: Transaction::None })
+        let (known, hasher) = Default::default();
+        Ok(PostgresConnection { server, tls, driver, client, transaction: Transaction::None, known, hasher })
     }
 
     /// Sees that there is somebody to talk to: a connection that was lost outside a transaction is opened again.
@@ -120,6 +130,7 @@ impl PostgresConnection {
                 .with_hint("close the connection and use it again, or set `database.reconnect`"));
         }
         self.client = connect(&self.server, &self.tls, &self.driver)?;
+        self.known.get_mut().clear();
         Ok(())
     }
 
@@ -227,6 +238,7 @@ impl PostgresConnection {
         start: &mut dyn FnMut(&[Wire]) -> Result<()>,
         each: &mut dyn FnMut(&Row) -> Result<ControlFlow<()>>,
     ) -> Result<(), Failure> {
+        self.learn_types(sql, parameters.len())?;
         let bound = parameters.iter().map(|value| (Bound(value), Type::UNKNOWN));
         let mut rows = pin!(self.answer(self.client.query_typed_raw(sql, bound))?);
         let mut wires: Option<Vec<Wire>> = None;
@@ -269,6 +281,23 @@ impl PostgresConnection {
         }
         let count = found.rows_affected().unwrap_or(rows.len() as u64);
         Ok(Answer { columns, rows, count })
+    }
+
+    /// Lets the driver know the types of a query's columns before its rows come. It asks the server for those that it does
+    /// not know, the enums of a schema, and if it does so in the middle of an answer which is too long for its buffers, each
+    /// waits for the other for ever. A text whose types it was told of needs no second asking.
+    fn learn_types(&self, sql: &str, parameters: usize) -> Result<(), Failure> {
+        let text = self.hasher.hash_one(sql);
+        if self.known.borrow().contains(&text) {
+            return Ok(());
+        }
+        self.answer(self.client.prepare_typed(sql, &vec![Type::UNKNOWN; parameters]))?;
+        let mut known = self.known.borrow_mut();
+        if known.len() >= KNOWN {
+            known.clear();
+        }
+        known.insert(text);
+        Ok(())
     }
 
     /// Brings a query to its end whose rows nobody wants any more.
