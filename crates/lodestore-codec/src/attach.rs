@@ -22,6 +22,7 @@ use lodestore_types::{CoreType, Error, ErrorKind, FileSegment, Payload, Result, 
 
 use crate::codec::{Codec, Context, Encoded, Inner, Stored, TypeSpec};
 use crate::local::name_of;
+use crate::url::local_path;
 
 /// The longest name that file systems take, in bytes.
 const LONGEST_NAME: usize = 255;
@@ -68,13 +69,15 @@ impl Codec for AttachCodec {
 /// What stands before the content, and the content.
 fn parts(value: &Value) -> Result<(Bytes, Segment)> {
     match value {
-        Value::Text(path) if std::path::Path::new(path).is_dir() => {
-            return Err(Error::new(ErrorKind::IsFolder, format!("`<attach>` does not support directories: `{path}`"))
-                .with_hint("use `<object@>` for folders, or pack it into one file"));
-        }
         Value::Text(path) => {
-            let file = FileSegment::open(path)?;
-            return Ok((head(&name_of(path)?)?, file.into()));
+            let path = local_path(path);
+            if std::path::Path::new(&*path).is_dir() {
+                let message = format!("`<attach>` does not support directories: `{path}`");
+                return Err(Error::new(ErrorKind::IsFolder, message)
+                    .with_hint("use `<object@>` for folders, or pack it into one file"));
+            }
+            let file = FileSegment::open(&*path)?;
+            return Ok((head(&name_of(&path)?)?, file.into()));
         }
         Value::Tuple(parts) => {
             if let [Value::Text(name), Value::Bytes(content)] = &parts[..] {

@@ -13,6 +13,7 @@ use serde_json::{Map, Value as Json};
 use crate::codec::{Codec, Context, Encoded, Inner, Stored};
 use crate::object::timestamp;
 use crate::reference::reference_from_column;
+use crate::url::percent_decoded;
 
 /// The codec `<filepath@>`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -99,23 +100,6 @@ fn normal(text: &str) -> Option<(Option<String>, Vec<String>)> {
         }
     }
     Some((scheme, segments))
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, behind @ ..] = rest {
-        rest = behind;
-        let escape = behind.get(..2).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-        match escape.and_then(|digits| std::str::from_utf8(digits).ok()) {
-            Some(digits) => {
-                bytes.push(u8::from_str_radix(digits, 16).ok()?);
-                rest = &behind[2..];
-            }
-            None => bytes.push(*first),
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// The JSON of the column for a path that was found; a folder has no size.

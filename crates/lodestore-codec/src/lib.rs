@@ -39,6 +39,7 @@ pub mod object;
 pub mod path;
 mod reference;
 mod registry;
+mod url;
 
 pub use attach::AttachCodec;
 pub use blob::BlobCodec;

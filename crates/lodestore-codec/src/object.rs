@@ -17,6 +17,7 @@ use crate::codec::{
 use crate::local::{Local, look, name_of};
 use crate::path::checked_extension;
 use crate::reference::reference_from_column;
+use crate::url::local_path;
 
 /// The codec `<object@>`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -103,8 +104,9 @@ fn encoded(value: &Value) -> Result<Encoded> {
     match value {
         Value::Bytes(bytes) => return Ok(single(String::new(), bytes.clone().into())),
         Value::Text(path) => {
-            let found = look(path)?;
-            return Ok(from_local(extension_of(&name_of(path)?).to_owned(), found));
+            let path = local_path(path);
+            let found = look(&path)?;
+            return Ok(from_local(extension_of(&name_of(&path)?).to_owned(), found));
         }
         Value::Tuple(parts) => match &parts[..] {
             [Value::Text(extension), Value::Bytes(bytes)] => {
@@ -113,7 +115,7 @@ fn encoded(value: &Value) -> Result<Encoded> {
             [Value::Text(extension), Value::Text(path)] => {
                 let extension = checked_extension(extension)?;
                 let hint = "the second of two must be bytes, a file or the path of one; encode text: `text.encode()`";
-                return Ok(from_local(extension, look(path).map_err(|error| error.with_hint(hint))?));
+                return Ok(from_local(extension, look(&local_path(path)).map_err(|error| error.with_hint(hint))?));
             }
             _ => {}
         },
