@@ -20,17 +20,3 @@ def world(project, stores, tmp_path, monkeypatch):
     project.config["stores"] = stores
     project.config["download_path"] = str(tmp_path / "downloads")
     return World(project, stores, tmp_path, monkeypatch)
-
-
-class Tmp:
-    def settings(self, folder):
-        import secrets
-
-        l = folder / secrets.token_hex(4)
-        l.mkdir()
-        return {"protocol": "file", "location": str(l)}
-
-
-@pytest.fixture
-def store_server():
-    return Tmp()

@@ -83,17 +83,20 @@ class Table(dj.Manual):
     assert (world["Table"] & "id = 2").fetch1("array")[0, 0] == 1
 
 
-def test_staged_insert(world):
-    frames = iter(range(1000))
+def test_staged_insert(world, database, store_server):
+    # All thousand frames where that takes least, and fewer elsewhere.
+    count = 1000 if (database.name, store_server.name) == ("sqlite", "file") else 30
+    frames = iter(range(count))
     world["acquire_frame"] = lambda: np.full((512, 512), next(frames), dtype="uint16")
-    world.run("use", "staged-insert")
+    world.run("use", "staged-insert", places={"1000": count})
     (row,) = world["ImagingSession"].to_dicts()
-    assert (row["n_frames"], row["frame_rate"]) == (1000, 30.0)
+    assert (row["n_frames"], row["frame_rate"]) == (count, 30.0)
     ref = row["frames"]
     assert ref.is_dir and ref.ext == ".zarr" and ref.verify()
     world["ref"] = ref
     world.do("z = zarr.open(ref.fsmap, mode='r')")
-    assert world["z"].shape == (1000, 512, 512) and [world["z"][at, 5, 7] for at in (0, 999)] == [0, 999]
+    assert world["z"].shape == (count, 512, 512)
+    assert [world["z"][at, 5, 7] for at in (0, count - 1)] == [0, count - 1]
     manifest = [path for path in world.objects("main") if path.endswith(".manifest.json")]
     assert len(manifest) == 1
     # An error leaves neither a row nor an object.

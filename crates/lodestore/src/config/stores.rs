@@ -24,8 +24,9 @@ pub(crate) const PROTOCOLS: [(&str, &[&str], &[&str]); 4] = [
     ("file", &["location"], &[]),
     (
         "s3",
-        &["location", "endpoint", "bucket"],
+        &["location", "bucket"],
         &[
+            "endpoint",
             "access_key",
             "secret_key",
             "session_token",
@@ -156,7 +157,8 @@ impl StoreSpec {
             ("schema_prefix", json!("_schema")),
             ("filepath_prefix", Json::Null),
         ];
-        let defaults = defaults.into_iter().chain((protocol == "s3").then(|| ("secure", json!(true))));
+        let of_s3 = [("secure", json!(true)), ("endpoint", json!("s3.amazonaws.com"))];
+        let defaults = defaults.into_iter().chain(of_s3.into_iter().filter(|_| protocol == "s3"));
         for (key, default) in defaults {
             // Null says "as if it were not here"; a null section would otherwise hold the whole store.
             if entry.get(key).is_none_or(Json::is_null) {
@@ -345,7 +347,7 @@ mod tests {
             (json!({"s": {"protocol": "file"}}), Some("s"), "config.stores[\"s\"] is missing: location"),
             (json!({"s": {"location": "/"}}), Some("s"), "is missing: protocol"),
             (json!({"s": {"protocol": "ftp"}}), Some("s"), "Unknown protocol \"ftp\""),
-            (json!({"s": {"protocol": "s3", "location": ""}}), Some("s"), "is missing: endpoint, bucket"),
+            (json!({"s": {"protocol": "s3", "location": ""}}), Some("s"), "is missing: bucket"),
             (
                 json!({"s": {"protocol": "s3", "location": "", "endpoint": "e", "bucket": "b", "secure": "no"}}),
                 Some("s"),
