@@ -172,6 +172,17 @@ def test_what_was_declared_needs_no_alteration(schema):
     assert Thing.alter(prompt=False).endswith("nothing to alter")
 
 
+def test_native_types_need_no_alteration(schema):
+    natives = ("int", "smallint unsigned", "bigint", "double", "float", "decimal(8,2)", "timestamp", "char(3)", "longblob")
+    lines = [f"x{number}=null : {native}" for number, native in enumerate(natives)]
+    Thing = type("Thing", (dj.Manual,), {"definition": "\n".join(["id : int", "---", *lines])})
+    schema(Thing)
+    assert Thing.alter(prompt=False).endswith("nothing to alter")
+    Thing.definition += "\nmore=null : int"
+    Thing.alter(prompt=False)
+    assert Thing.heading.names[-1] == "more"
+
+
 def test_an_attribute_is_renamed_with_its_values(Session, rows):
     Session.insert1({"subject": 2, "session": 5, "trace": np.arange(4)})
     plan = change(

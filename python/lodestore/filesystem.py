@@ -45,7 +45,7 @@ class LodestoreFileSystem(AsyncFileSystem):
         staged there.
         """
         # Projects on one server may mean different stores by one name.
-        told = {"place": handle.place, "store": handle.name, "root": str(handle.local_path("x"))}
+        told = {"place": handle.place, "store": handle.name, "root": handle.url("x")}
         _handles[tuple(told.values())] = handle
         if isinstance(writable, list):
             writable = {"below": writable, "process": os.getpid()}

@@ -215,6 +215,12 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         true
     }
 
+    /// What a heading that is read tells of a native type that was declared as `text`; `None` if this database has none
+    /// such.
+    fn told_native(&self, text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
     /// A query whose single value differs once any program has changed a table. `None` if there is nothing so cheap to
     /// ask: then headings that were read before are believed.
     fn catalog_version(&self) -> Option<Statement> {

@@ -47,7 +47,7 @@ impl Table {
         let schema = Schema::new(self.instance().clone(), self.name().schema.clone());
         let declaration = schema.compile(self.name(), definition, DeclareOptions::default(), resolve)?;
         let (heading, keys) = self.as_it_is()?;
-        let alteration = alteration::alter(&heading, &keys, &declaration)?;
+        let alteration = alteration::alter(self.instance().dialect(), &heading, &keys, &declaration)?;
         Ok(if self.instance().dialect().can_reorder() { alteration } else { alteration.without_moves() })
     }
 

@@ -3,16 +3,32 @@
 use lodestore_types::{CoreType, Error, ErrorKind, Result};
 
 use super::{Alteration, Change};
-use crate::{Attribute, AttributeType, Declaration, DefaultValue, ForeignKey, Heading, Index};
+use crate::{Attribute, AttributeType, Declaration, DefaultValue, Dialect, ForeignKey, Heading, Index};
 
 /// Compares a table, as the database tells it, with what a definition declares. Hidden attributes stay as they are.
 ///
 /// # Errors
 /// [`Unsupported`](ErrorKind::Unsupported) if the primary key or a foreign key would change,
 /// [`InvalidDefinition`](ErrorKind::InvalidDefinition) for a rename that makes no sense.
-pub fn alter(current: &Heading, foreign_keys: &[ForeignKey], declaration: &Declaration) -> Result<Alteration> {
+pub fn alter(
+    dialect: &dyn Dialect,
+    current: &Heading,
+    foreign_keys: &[ForeignKey],
+    declaration: &Declaration,
+) -> Result<Alteration> {
     let table = declaration.table.clone();
-    compare(current, foreign_keys, declaration).map_err(|error| error.with("table", table))
+    let mut declaration = declaration.clone();
+    // A type in this database's own words is told in these.
+    for column in &mut declaration.columns {
+        if let Some(old) = current.get_any(&column.name)
+            && let Some(native) = &column.kind.native
+            && old.kind.native.is_some()
+            && dialect.told_native(native) == old.kind.native
+        {
+            column.kind = old.kind.clone();
+        }
+    }
+    compare(current, foreign_keys, &declaration).map_err(|error| error.with("table", table))
 }
 
 fn compare(current: &Heading, foreign_keys: &[ForeignKey], declaration: &Declaration) -> Result<Alteration> {

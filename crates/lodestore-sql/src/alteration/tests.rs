@@ -1,6 +1,7 @@
 use lodestore_types::{CoreType, Decimal, ErrorKind, Result, Value};
 
 use super::*;
+use crate::Sqlite;
 use crate::declaration::tests::declare_text;
 
 fn declared(text: &str) -> Declaration {
@@ -10,7 +11,7 @@ fn declared(text: &str) -> Declaration {
 
 fn altered(old: &str, new: &str) -> Result<Alteration> {
     let old = declared(old);
-    alter(&old.heading(), &old.foreign_keys, &declared(new))
+    alter(&Sqlite, &old.heading(), &old.foreign_keys, &declared(new))
 }
 
 fn plan(old: &str, new: &str) -> Vec<String> {
@@ -66,7 +67,7 @@ fn braces_in_a_comment_rename() {
     assert_eq!(kept, [("id", "id"), ("first", "a"), ("b", "b"), ("c", "c"), ("_prov", "_prov")]);
     // What was renamed is not renamed again, and the braces are no part of the comment.
     let after = declared(&new.replace("{a} ", ""));
-    assert!(alter(&after.heading(), &[], &declared(&new)).unwrap().is_empty());
+    assert!(alter(&Sqlite, &after.heading(), &[], &declared(&new)).unwrap().is_empty());
     for (new, mention) in [
         ("id : int32\n---\nq : int16 # {nothing}", "nothing"),
         ("id : int32\n---\na : int16\nq : int16 # {a}", "stay"),

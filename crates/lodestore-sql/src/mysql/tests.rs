@@ -325,7 +325,8 @@ fn values_come_back() {
 fn an_alteration_is_one_statement() {
     let altered = |old: &str, new: &str| {
         let old = declare_text("lab.#t", old, &[]).unwrap();
-        let plan = crate::alteration::alter(&old.heading(), &[], &declare_text("lab.#t", new, &[]).unwrap()).unwrap();
+        let plan =
+            crate::alteration::alter(&MARIA, &old.heading(), &[], &declare_text("lab.#t", new, &[]).unwrap()).unwrap();
         MARIA.alter(&plan).map(|script| script.statements[0].sql.clone())
     };
     let old = "id : int8\n---\na : int8\nb : varchar(9)\nc=1 : int8";

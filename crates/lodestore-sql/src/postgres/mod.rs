@@ -212,4 +212,8 @@ impl Dialect for Postgres {
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {
         FullTableName::parse(text).ok()
     }
+
+    fn told_native(&self, text: &str) -> Option<String> {
+        types::told_native(text)
+    }
 }

@@ -110,6 +110,20 @@ fn native_type(text: &str, inherited: bool) -> Result<String> {
     })
 }
 
+/// What a heading tells of a native type that was declared. `None` for what this database has not.
+pub(super) fn told_native(text: &str) -> Option<String> {
+    let kind = native_type(text, true).ok()?.trim().to_ascii_lowercase();
+    let end = kind.find('(').unwrap_or(kind.len());
+    let (word, arguments) = kind.split_at(end);
+    Some(match word.trim() {
+        "int" => "integer".to_owned(),
+        "float" | "double precision" => "double".to_owned(),
+        "dec" => format!("numeric{arguments}"),
+        "char" if arguments.is_empty() => "char(1)".to_owned(),
+        _ => kind,
+    })
+}
+
 /// True for a native type that PostgreSQL itself knows by that name, which its catalog therefore tells.
 pub(super) fn is_native(text: &str) -> bool {
     let lower = text.trim().to_ascii_lowercase();
