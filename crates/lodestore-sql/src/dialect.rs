@@ -8,7 +8,7 @@ use std::fmt;
 use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Value};
 
 use crate::queue::{NamedLock, QueueWords};
-use crate::{AlterScript, Alteration, Attribute, Declaration, ForeignKey, Heading, Lineage};
+use crate::{AlterScript, Alteration, Attribute, Declaration, ForeignKey, Heading, JournalWords, Lineage};
 
 /// One statement with the values bound to its placeholders, in order.
 ///
@@ -404,6 +404,26 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// How others are made to wait that ask for the same name. `None` where a transaction that writes is alone.
     fn named_lock(&self, _name: &str) -> Option<NamedLock> {
         None
+    }
+
+    /// In which words a journal is kept.
+    fn journal_words(&self) -> JournalWords;
+
+    /// The text under a key of a JSON column, told apart to the bit; NULL if there is none.
+    fn json_word(&self, column: &str, key: &str) -> String;
+
+    /// The columns of visible tables of these schemas whose marker tells a codec or names a store: schema, table (without
+    /// schema), column, stored comment. All of them, whether the user may read them or not, as far as the database tells.
+    fn coded_columns(&self, schemas: &[SchemaName]) -> Statement;
+
+    /// A query that tells which rights the user has, for [`Dialect::sees_all`]. `None` if the catalog hides nothing.
+    fn rights(&self) -> Option<Statement> {
+        None
+    }
+
+    /// True if, by these rights, the user sees all tables of a schema.
+    fn sees_all(&self, _rights: &[Row], _schema: &SchemaName) -> bool {
+        true
     }
 
     /// The table that a message of the database names.

@@ -41,6 +41,7 @@ pub mod expression;
 #[cfg(test)]
 mod golden;
 pub mod heading;
+pub mod journal;
 pub mod mysql;
 mod native;
 pub mod postgres;
@@ -53,6 +54,7 @@ pub use definition::Definition;
 pub use dialect::{Conflict, Dependency, Dialect, Row, Statement};
 pub use expression::{Condition, Expression, JoinKind, JoinOptions, Matching, Projection, Top, Universal, Unmatched};
 pub use heading::{Attribute, AttributeType, DefaultValue, Heading, Lineage};
+pub use journal::{Journal, JournalWords};
 pub use mysql::Mysql;
 pub use postgres::Postgres;
 pub use queue::{NamedLock, QueueWords};

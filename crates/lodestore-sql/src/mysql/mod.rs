@@ -11,6 +11,7 @@
 mod alter;
 mod catalog;
 mod function;
+mod journal;
 mod query;
 mod queue;
 mod scratch;
@@ -22,7 +23,9 @@ mod tests;
 
 use crate::dialect::{JsonForm, JsonPath};
 use crate::queue::{NamedLock, QueueWords};
-use crate::{AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use crate::{
+    AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, JournalWords, Lineage, Row, Statement,
+};
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
 /// The `sql_mode` of a session, which is also DataJoint's.
@@ -236,6 +239,26 @@ impl Dialect for Mysql {
 
     fn named_lock(&self, name: &str) -> Option<NamedLock> {
         Some(queue::lock(name))
+    }
+
+    fn journal_words(&self) -> JournalWords {
+        journal::WORDS
+    }
+
+    fn json_word(&self, column: &str, key: &str) -> String {
+        journal::json_word(column, key)
+    }
+
+    fn coded_columns(&self, schemas: &[SchemaName]) -> Statement {
+        journal::coded_columns(schemas)
+    }
+
+    fn rights(&self) -> Option<Statement> {
+        Some(journal::rights())
+    }
+
+    fn sees_all(&self, rights: &[Row], schema: &SchemaName) -> bool {
+        journal::sees_all(rights, schema)
     }
 
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {

@@ -8,6 +8,7 @@
 mod alter;
 mod catalog;
 mod function;
+mod journal;
 mod query;
 mod queue;
 mod table;
@@ -20,7 +21,9 @@ pub use types::text_form;
 
 use crate::dialect::{JsonForm, JsonPath};
 use crate::queue::{NamedLock, QueueWords};
-use crate::{AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement};
+use crate::{
+    AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, JournalWords, Lineage, Row, Statement,
+};
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
 /// The dialect of PostgreSQL, 13 and later.
@@ -207,6 +210,18 @@ impl Dialect for Postgres {
 
     fn named_lock(&self, name: &str) -> Option<NamedLock> {
         Some(queue::lock(name))
+    }
+
+    fn journal_words(&self) -> JournalWords {
+        journal::WORDS
+    }
+
+    fn json_word(&self, column: &str, key: &str) -> String {
+        journal::json_word(column, key)
+    }
+
+    fn coded_columns(&self, schemas: &[SchemaName]) -> Statement {
+        journal::coded_columns(schemas)
     }
 
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {

@@ -2,7 +2,7 @@
 
 use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, Value};
 
-use super::table::{SCHEMAS, hidden};
+use super::table::{HIDDEN_INDEX, SCHEMAS, hidden};
 use super::{Sqlite, types};
 use crate::heading::split_marker;
 use crate::{
@@ -72,8 +72,9 @@ pub(super) fn heading_queries(table: &FullTableName) -> Vec<Statement> {
         own("comments", "comment"),
         own("lineage", "lineage"),
         ask(
-            "SELECT sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1 AND sql IS NOT NULL ORDER BY rowid",
-            &[&full],
+            "SELECT sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1 AND sql IS NOT NULL AND instr(name, ?2) = \
+             0 ORDER BY rowid",
+            &[&full, HIDDEN_INDEX],
         ),
         ask("SELECT id, \"from\" FROM pragma_foreign_key_list(?1) ORDER BY id DESC, seq", &[&full]),
     ]

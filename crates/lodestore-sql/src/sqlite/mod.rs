@@ -13,6 +13,7 @@
 mod alter;
 mod catalog;
 mod function;
+mod journal;
 mod json;
 mod query;
 mod queue;
@@ -28,7 +29,8 @@ pub use types::compare_decimals;
 use crate::dialect::{JsonForm, JsonPath};
 use crate::queue::QueueWords;
 use crate::{
-    AlterScript, Alteration, Attribute, Conflict, Declaration, Dependency, Dialect, Heading, Lineage, Row, Statement,
+    AlterScript, Alteration, Attribute, Conflict, Declaration, Dependency, Dialect, Heading, JournalWords, Lineage,
+    Row, Statement,
 };
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
@@ -217,6 +219,18 @@ impl Dialect for Sqlite {
 
     fn moment(&self, seconds: f64) -> String {
         queue::moment(seconds)
+    }
+
+    fn journal_words(&self) -> JournalWords {
+        journal::WORDS
+    }
+
+    fn json_word(&self, column: &str, key: &str) -> String {
+        journal::json_word(column, key)
+    }
+
+    fn coded_columns(&self, schemas: &[SchemaName]) -> Statement {
+        journal::coded_columns(schemas)
     }
 
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {

@@ -1,6 +1,6 @@
 //! The DDL of tables and schemas.
 
-use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Value};
+use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Value};
 
 use super::{FORMAT_VERSION, Sqlite, types};
 use crate::declaration::is_word;
@@ -46,7 +46,7 @@ pub(super) fn create_schema(schema: &SchemaName) -> Vec<Statement> {
 }
 
 pub(super) fn drop_schema(schema: &SchemaName) -> Vec<Statement> {
-    let mut statements: Vec<Statement> = ["lineage", "comments"]
+    let mut statements: Vec<Statement> = ["lineage", "comments", "lifecycle", "intents", "released", "condemned"]
         .iter()
         .map(|table| bare(format!("DROP TABLE IF EXISTS {}", hidden(schema, table))))
         .collect();
@@ -131,6 +131,7 @@ pub(super) fn create_indexes(declaration: &Declaration) -> Vec<String> {
         }
     }
     let mut names: Vec<String> = Vec::new();
+    let paths = declaration.columns.iter().filter_map(|column| path_index(&declaration.table, column));
     indexes
         .iter()
         .map(|index| {
@@ -139,7 +140,20 @@ pub(super) fn create_indexes(declaration: &Declaration) -> Vec<String> {
             names.push(name);
             sql
         })
+        .chain(paths)
         .collect()
+}
+
+/// What the names of indexes have in them that are no part of a definition.
+pub(super) const HIDDEN_INDEX: &str = ".~path_";
+
+/// The index by which a collector finds whether a row names an object.
+fn path_index(table: &FullTableName, column: &Attribute) -> Option<String> {
+    let in_store = column.kind.codec.as_deref().is_some_and(|codec| codec.contains('@'));
+    let name = Sqlite.quote(&format!("{table}{HIDDEN_INDEX}{}", column.name));
+    let word = Sqlite.json_word(&Sqlite.quote(&column.name), "path");
+    (in_store && column.kind.core == CoreType::Json)
+        .then(|| format!("CREATE INDEX IF NOT EXISTS {name} ON {} ({word})", Sqlite.table(table)))
 }
 
 /// A name that no other index has: SQLite keeps those of all tables in one list, so the table's full name is in it.

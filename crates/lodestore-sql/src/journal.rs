@@ -1,0 +1,441 @@
+//! The SQL of the journal: the hidden tables that tell which objects of a schema may be garbage.
+//!
+//! What the tables mean is told where they are used (`lodestore::lifecycle`). Databases differ in a few words
+//! ([`JournalWords`]); the statements are the same.
+
+use std::borrow::Cow;
+
+use lodestore_types::{FullTableName, Result, SchemaName, TableName, Value};
+
+use crate::{Dialect, Statement};
+
+/// The format of the tables.
+pub const JOURNAL_FORMAT: i64 = 1;
+
+/// No path in a journal is longer, in characters, than what a key may hold on every database.
+pub const LONGEST_CONDEMNED: usize = 700;
+
+/// In which words a database says what a journal needs.
+#[derive(Debug, Clone, Copy)]
+pub struct JournalWords {
+    /// The seconds of the database's clock, a whole number.
+    pub now: &'static str,
+    /// The type of whole numbers.
+    pub number: &'static str,
+    /// The definition of a column that counts up and never gives a number twice, and is the primary key.
+    pub counted: &'static str,
+    /// The type of texts of any length.
+    pub text: &'static str,
+    /// The type of texts of up to 1024 characters, told apart to the bit.
+    pub path: &'static str,
+    /// The same for up to 700 characters, for keys.
+    pub key: &'static str,
+    /// The type of text in a cast.
+    pub chars: &'static str,
+    /// What stands behind a table's columns.
+    pub behind: &'static str,
+    /// The function that gives the greater of two numbers.
+    pub greatest: &'static str,
+    /// What stands between an insert and the assignments for a row whose key is there.
+    pub on_conflict: fn(key: &str) -> String,
+    /// The value that an insert had for a column, in these assignments.
+    pub proposed: fn(column: &str) -> String,
+}
+
+/// The journal of a schema, in the words of a database.
+#[derive(Debug, Clone, Copy)]
+pub struct Journal<'a> {
+    dialect: &'a dyn Dialect,
+    schema: &'a SchemaName,
+    words: JournalWords,
+}
+
+/// Which objects a column names, for [`Journal::release_where`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owned {
+    /// Single ones.
+    Files,
+    /// Folders where the document says `is_dir`.
+    AsTold,
+    /// Perhaps folders: the document does not tell.
+    Trees,
+}
+
+fn bare(sql: String) -> Statement {
+    Statement { sql, parameters: Vec::new() }
+}
+
+impl<'a> Journal<'a> {
+    /// The journal of a schema.
+    pub fn new(dialect: &'a dyn Dialect, schema: &'a SchemaName) -> Self {
+        Journal { dialect, schema, words: dialect.journal_words() }
+    }
+
+    /// The seconds of the database's clock.
+    pub fn now(&self) -> &'static str {
+        self.words.now
+    }
+
+    /// The name of one of its tables.
+    ///
+    /// # Errors
+    /// `InvalidName` if `name` is none.
+    pub fn name(&self, name: &str) -> Result<FullTableName> {
+        Ok(FullTableName { schema: self.schema.clone(), table: TableName::existing(name)? })
+    }
+
+    fn table(&self, name: &str) -> Result<String> {
+        Ok(self.dialect.table(&self.name(name)?))
+    }
+
+    fn column(&self, name: &str) -> String {
+        self.dialect.quote(name)
+    }
+
+    /// `n` placeholders from the `first` on, in parentheses.
+    fn list(&self, first: usize, n: usize) -> String {
+        let places: Vec<String> = (first..first + n).map(|place| self.dialect.placeholder(place)).collect();
+        format!("({})", places.join(", "))
+    }
+
+    /// Makes the tables, as far as they are missing.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn create(&self, identity: &str) -> Result<Vec<Statement>> {
+        let JournalWords { number, counted, text, path, key, behind, .. } = self.words;
+        let tables = [
+            (
+                "~intents",
+                format!(
+                    "batch {key} NOT NULL PRIMARY KEY, renewed {number} NOT NULL, revoked {number}, objects {text} NOT NULL"
+                ),
+            ),
+            (
+                "~released",
+                format!(
+                    "id {counted}, store {path} NOT NULL, path {path} NOT NULL, tree {number} NOT NULL, since {number} NOT NULL"
+                ),
+            ),
+            (
+                "~condemned",
+                format!("path {key} NOT NULL PRIMARY KEY, generation {number} NOT NULL, since {number} NOT NULL"),
+            ),
+            // Last: where it is, the others are.
+            ("~lifecycle", format!("property {key} NOT NULL PRIMARY KEY, value {text} NOT NULL")),
+        ];
+        let mut statements = Vec::new();
+        for (name, columns) in tables {
+            statements.push(bare(format!("CREATE TABLE IF NOT EXISTS {} ({columns}){behind}", self.table(name)?)));
+        }
+        for (property, value) in [("format", JOURNAL_FORMAT.to_string()), ("identity", identity.to_owned())] {
+            let sql = format!(
+                "INSERT INTO {} (property, value) VALUES {} {} property = {}",
+                self.table("~lifecycle")?,
+                self.list(1, 2),
+                (self.words.on_conflict)("property"),
+                (self.words.proposed)("property")
+            );
+            statements.push(Statement { sql, parameters: vec![property.into(), value.into()] });
+        }
+        Ok(statements)
+    }
+
+    /// Drops the tables.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn drop(&self) -> Result<Vec<Statement>> {
+        let names = ["~lifecycle", "~intents", "~released", "~condemned"];
+        names.iter().map(|name| Ok(bare(format!("DROP TABLE IF EXISTS {}", self.table(name)?)))).collect()
+    }
+
+    /// What is known of the journal: pairs of property and value.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn properties(&self) -> Result<Statement> {
+        Ok(bare(format!("SELECT property, value FROM {}", self.table("~lifecycle")?)))
+    }
+
+    /// Adds a batch of intents.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn intend(&self, batch: &str, objects: String) -> Result<Statement> {
+        let sql = format!(
+            "INSERT INTO {} (batch, renewed, objects) VALUES ({}, {}, {})",
+            self.table("~intents")?,
+            self.dialect.placeholder(1),
+            self.now(),
+            self.dialect.placeholder(2)
+        );
+        Ok(Statement { sql, parameters: vec![batch.into(), objects.into()] })
+    }
+
+    /// Deletes batches of intents that were not revoked; counts them.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn settle(&self, batches: &[&str]) -> Result<Statement> {
+        let sql = format!(
+            "DELETE FROM {} WHERE batch IN {} AND revoked IS NULL",
+            self.table("~intents")?,
+            self.list(1, batches.len())
+        );
+        Ok(Statement { sql, parameters: texts(batches) })
+    }
+
+    /// Deletes batches of intents, revoked or not.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn forget_intents(&self, batches: &[&str]) -> Result<Statement> {
+        let sql = format!("DELETE FROM {} WHERE batch IN {}", self.table("~intents")?, self.list(1, batches.len()));
+        Ok(Statement { sql, parameters: texts(batches) })
+    }
+
+    /// Those of some batches that nobody else has locked, locked: `batch`.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn lock_intents(&self, batches: &[&str]) -> Result<Statement> {
+        let sql = format!(
+            "SELECT batch FROM {} WHERE batch IN {} FOR UPDATE SKIP LOCKED",
+            self.table("~intents")?,
+            self.list(1, batches.len())
+        );
+        Ok(Statement { sql, parameters: texts(batches) })
+    }
+
+    /// Renews the lease of batches.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn renew(&self, batches: &[&str]) -> Result<Statement> {
+        let sql = format!(
+            "UPDATE {} SET renewed = {} WHERE batch IN {} AND revoked IS NULL",
+            self.table("~intents")?,
+            self.now(),
+            self.list(1, batches.len())
+        );
+        Ok(Statement { sql, parameters: texts(batches) })
+    }
+
+    /// All intents: `objects`, and 1 if they are revoked.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn intents(&self) -> Result<Statement> {
+        let revoked = "CASE WHEN revoked IS NULL THEN 0 ELSE 1 END";
+        Ok(bare(format!("SELECT objects, {revoked} FROM {}", self.table("~intents")?)))
+    }
+
+    /// The intents whose lease of so many seconds is over and that nobody has locked, locked: `batch`, `objects`, and 1 if
+    /// they were revoked a lease ago.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn expired(&self, lease: i64) -> Result<Statement> {
+        let (now, table) = (self.now(), self.table("~intents")?);
+        let sql = format!(
+            "SELECT batch, objects, CASE WHEN revoked IS NULL THEN 0 ELSE 1 END FROM {table} WHERE (revoked IS NULL AND \
+             renewed < {now} - {lease}) OR revoked < {now} - {lease} ORDER BY batch FOR UPDATE SKIP LOCKED"
+        );
+        Ok(bare(sql))
+    }
+
+    /// True if there is something for a collector to do: one row if there is, else none.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn has_work(&self, grace: i64, lease: i64) -> Result<Statement> {
+        let (now, released, intents) = (self.now(), self.table("~released")?, self.table("~intents")?);
+        Ok(bare(format!(
+            "SELECT 1 FROM (SELECT 1 AS one) one WHERE EXISTS (SELECT 1 FROM {released} WHERE since <= {now} - {grace}) OR EXISTS (SELECT 1 FROM {intents} \
+             WHERE (revoked IS NULL AND renewed < {now} - {lease}) OR revoked < {now} - {lease})"
+        )))
+    }
+
+    /// Marks batches of intents as revoked.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn revoke(&self, batches: &[&str]) -> Result<Statement> {
+        let sql = format!(
+            "UPDATE {} SET revoked = {} WHERE batch IN {}",
+            self.table("~intents")?,
+            self.now(),
+            self.list(1, batches.len())
+        );
+        Ok(Statement { sql, parameters: texts(batches) })
+    }
+
+    /// Adds objects to the released ones: store, path, and whether it may be a folder.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn release(&self, objects: &[(&str, &str, bool)]) -> Result<Statement> {
+        let rows: Vec<String> = (0..objects.len())
+            .map(|row| {
+                let place = |n: usize| self.dialect.placeholder(row * 3 + n);
+                format!("({}, {}, {}, {})", place(1), place(2), place(3), self.now())
+            })
+            .collect();
+        let sql =
+            format!("INSERT INTO {} (store, path, tree, since) VALUES {}", self.table("~released")?, rows.join(", "));
+        let parameters =
+            objects.iter().flat_map(|(store, path, tree)| [(*store).into(), (*path).into(), i64::from(*tree).into()]);
+        Ok(Statement { sql, parameters: parameters.collect() })
+    }
+
+    /// Adds the objects that the values of a column name in the rows of `source`, a table or query, of which `condition`
+    /// holds.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn release_where(&self, column: &str, owned: Owned, source: &str, condition: &str) -> Result<String> {
+        let column = self.column(column);
+        let word = |key: &str| self.dialect.json_word(&column, key);
+        let tree: Cow<'_, str> = match owned {
+            Owned::Files => "0".into(),
+            Owned::Trees => "1".into(),
+            Owned::AsTold => {
+                let told = format!("CAST({} AS {})", word("is_dir"), self.words.chars);
+                format!("CASE WHEN {told} IN ('1', 'true') THEN 1 ELSE 0 END").into()
+            }
+        };
+        Ok(format!(
+            "INSERT INTO {} (store, path, tree, since) SELECT DISTINCT coalesce({}, ''), {path}, {tree}, {} FROM {source} \
+             WHERE ({condition}) AND {path} IS NOT NULL",
+            self.table("~released")?,
+            word("store"),
+            self.now(),
+            path = word("path"),
+        ))
+    }
+
+    /// So many of the released objects that have been there for so many seconds, behind an id, in order: `id`, `store`,
+    /// `path`, `tree`.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn released(&self, behind: i64, grace: i64, limit: usize) -> Result<Statement> {
+        Ok(bare(format!(
+            "SELECT id, store, path, tree FROM {} WHERE id > {behind} AND since <= {} - {grace} ORDER BY id LIMIT {limit}",
+            self.table("~released")?,
+            self.now()
+        )))
+    }
+
+    /// The number of released objects.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn count_released(&self) -> Result<Statement> {
+        Ok(bare(format!("SELECT count(*) FROM {}", self.table("~released")?)))
+    }
+
+    /// Strikes released objects.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn strike(&self, ids: &[i64]) -> Result<Statement> {
+        let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+        Ok(bare(format!("DELETE FROM {} WHERE id IN ({})", self.table("~released")?, ids.join(", "))))
+    }
+
+    /// Condemns hash paths up to a generation.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn condemn(&self, paths: &[(&str, i64)]) -> Result<Statement> {
+        let rows: Vec<String> = (0..paths.len())
+            .map(|row| {
+                let place = |n: usize| self.dialect.placeholder(row * 2 + n);
+                format!("({}, {}, {})", place(1), place(2), self.now())
+            })
+            .collect();
+        let (table, greatest) = (self.table("~condemned")?, self.words.greatest);
+        let proposed = self.words.proposed;
+        let sql = format!(
+            "INSERT INTO {table} (path, generation, since) VALUES {} {} generation = {greatest}({table}.generation, {}), since = \
+             {}",
+            rows.join(", "),
+            (self.words.on_conflict)("path"),
+            proposed("generation"),
+            proposed("since"),
+        );
+        let parameters = paths.iter().flat_map(|(path, generation)| [(*path).into(), (*generation).into()]);
+        Ok(Statement { sql, parameters: parameters.collect() })
+    }
+
+    /// Those of some hash paths that are condemned: `path`, `generation`.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn condemned(&self, paths: &[&str]) -> Result<Statement> {
+        let sql = format!(
+            "SELECT path, generation FROM {} WHERE path IN {}",
+            self.table("~condemned")?,
+            self.list(1, paths.len())
+        );
+        Ok(Statement { sql, parameters: texts(paths) })
+    }
+
+    /// Forgets condemnations that are older than so many seconds.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn forget_condemned(&self, age: i64) -> Result<Statement> {
+        Ok(bare(format!("DELETE FROM {} WHERE since < {} - {age}", self.table("~condemned")?, self.now())))
+    }
+}
+
+fn texts(texts: &[&str]) -> Vec<Value> {
+    texts.iter().map(|text| Value::from(*text)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mysql::{Mysql, Server};
+    use crate::{Postgres, Sqlite};
+
+    #[test]
+    fn the_same_statements_in_the_words_of_each_database() {
+        let schema = SchemaName::new("lab").unwrap();
+        let texts = |dialect: &dyn Dialect| {
+            let journal = Journal::new(dialect, &schema);
+            [
+                journal.condemn(&[("_hash/lab/abc", 0)]).unwrap().sql,
+                journal.release_where("trace", Owned::Files, &dialect.quote("t"), "1 = 1").unwrap(),
+                journal.settle(&["a", "b"]).unwrap().sql,
+            ]
+        };
+        assert_eq!(
+            texts(&Sqlite),
+            [
+                "INSERT INTO \"lab.~condemned\" (path, generation, since) VALUES (?1, ?2, CAST(strftime('%s', 'now') AS \
+                 INTEGER)) ON CONFLICT (path) DO UPDATE SET generation = max(\"lab.~condemned\".generation, \
+                 excluded.generation), since = excluded.since",
+                "INSERT INTO \"lab.~released\" (store, path, tree, since) SELECT DISTINCT \
+                 coalesce(json_extract(\"trace\", '$.store'), ''), json_extract(\"trace\", '$.path'), 0, \
+                 CAST(strftime('%s', 'now') AS INTEGER) FROM \"t\" WHERE (1 = 1) AND json_extract(\"trace\", '$.path') IS \
+                 NOT NULL",
+                "DELETE FROM \"lab.~intents\" WHERE batch IN (?1, ?2) AND revoked IS NULL",
+            ]
+        );
+        assert_eq!(
+            texts(&Postgres)[0],
+            "INSERT INTO \"lab\".\"~condemned\" (path, generation, since) VALUES ($1, $2, CAST(floor(extract(epoch FROM \
+             clock_timestamp())) AS BIGINT)) ON CONFLICT (path) DO UPDATE SET generation = \
+             greatest(\"lab\".\"~condemned\".generation, excluded.generation), since = excluded.since"
+        );
+        assert_eq!(
+            texts(&Mysql { server: Server::Mariadb })[0],
+            "INSERT INTO `lab`.`~condemned` (path, generation, since) VALUES (?, ?, UNIX_TIMESTAMP()) ON DUPLICATE KEY \
+             UPDATE generation = greatest(`lab`.`~condemned`.generation, VALUES(generation)), since = VALUES(since)"
+        );
+    }
+}
