@@ -80,10 +80,11 @@ def schema(project):
 
 @pytest.fixture
 def objects(project, tmp_path):
-    """The files in the project's store, as relative paths."""
+    """The files in the project's store, as relative paths; but for what the store tells of itself."""
 
     def listed():
         root = tmp_path / "project" / "objects"
-        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+        files = (str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+        return sorted(file for file in files if not file.startswith(".lodestore/"))
 
     return listed

@@ -35,8 +35,17 @@ thread_local! {
 impl Pool {
     /// A pool without connections yet.
     pub fn new(driver: impl Driver + 'static) -> Self {
+        Pool::of(Arc::new(driver))
+    }
+
+    /// A pool of other connections to the same database.
+    pub fn twin(&self) -> Self {
+        Pool::of(self.driver.clone())
+    }
+
+    fn of(driver: Arc<dyn Driver>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Pool { id: NEXT.fetch_add(1, Ordering::Relaxed), driver: Arc::new(driver) }
+        Pool { id: NEXT.fetch_add(1, Ordering::Relaxed), driver }
     }
 
     /// Calls `work` with this thread's connection, which is opened if need be.

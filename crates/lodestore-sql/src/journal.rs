@@ -114,7 +114,7 @@ impl<'a> Journal<'a> {
             (
                 "~released",
                 format!(
-                    "id {counted}, store {path} NOT NULL, path {path} NOT NULL, tree {number} NOT NULL, since {number} NOT NULL"
+                    "id {counted}, store {path} NOT NULL, path {path} NOT NULL, tree {number} NOT NULL, since {number} NOT NULL, taken {number} NOT NULL DEFAULT 0"
                 ),
             ),
             (

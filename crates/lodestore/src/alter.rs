@@ -54,7 +54,7 @@ impl Table {
     /// Carries out what [`Table::alteration`] planned, whole or not at all, and gives the table as it is then. Values
     /// that were read before keep their old heading.
     ///
-    /// Objects that the values of a dropped attribute own stay in their stores, where no row names them any more.
+    /// Objects that the values of a dropped attribute own go once the change is committed, unless other rows name them.
     ///
     /// # Errors
     /// Before anything is changed: `InvalidValue` or `InvalidType` for a value that does not fit its new type,
@@ -81,6 +81,8 @@ impl Table {
             return Ok(());
         }
         let script = instance.dialect().alter(alteration)?;
+        let dropped = without_kept(alteration);
+        instance.prepare_release(&[&dropped])?;
         let after = || instance.with_connection(|connection| run_all(connection, &script.after));
         let outcome = instance.with_connection(|connection| run_all(connection, &script.before)).and_then(|()| {
             instance.transaction(|| {
@@ -90,8 +92,10 @@ impl Table {
                 }
                 self.check_none(&script.obstacles)?;
                 self.check_values(alteration)?;
-                // Here is the place to note, for a collector, which objects the values of dropped attributes own.
-                instance.with_connection(|connection| run_all(connection, &script.statements)).map_err(explain)?;
+                instance.with_connection(|connection| {
+                    instance.release_where(connection, &dropped, "1 = 1")?;
+                    run_all(connection, &script.statements).map_err(explain)
+                })?;
                 self.check_none(&script.proofs)
             })
         });
@@ -235,6 +239,14 @@ impl Table {
             })
         })
     }
+}
+
+/// The heading with only the attributes whose values go.
+fn without_kept(alteration: &Alteration) -> Heading {
+    let mut heading = alteration.current.clone();
+    let kept: Vec<&str> = alteration.kept().map(|(_, source)| source.name.as_str()).collect();
+    heading.attributes.retain(|attribute| !kept.contains(&attribute.name.as_str()));
+    heading
 }
 
 /// True if two codec types differ in nothing but their store, both having one.

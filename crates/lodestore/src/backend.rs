@@ -23,6 +23,8 @@ pub(crate) struct Opened {
     pub(crate) place: String,
     pub(crate) pool: Pool,
     pub(crate) dialect: Arc<dyn Dialect>,
+    /// The folder in which intents lie, for a database in which nobody can write beside an open transaction.
+    pub(crate) intents: Option<PathBuf>,
 }
 
 /// The database that the settings describe. An embedded one adds its store to them, if they name none.
@@ -46,6 +48,7 @@ fn open_sqlite(config: &mut Config) -> Result<Opened> {
     let path = folder.join("lodestore.db");
     Ok(Opened {
         place: path.display().to_string(),
+        intents: Some(folder.join("lodestore.db-intents")),
         pool: Pool::new(sqlite::Driver::new(path)),
         dialect: Arc::new(Sqlite),
     })
@@ -58,6 +61,7 @@ fn open_postgres(mut server: ServerConfig) -> Result<Opened> {
         place: format!("postgresql://{server}"),
         pool: Pool::new(lodestore_db::postgres::Driver::new(server)),
         dialect: Arc::new(lodestore_sql::Postgres),
+        intents: None,
     })
 }
 
@@ -71,7 +75,7 @@ fn open_mysql(server: ServerConfig) -> Result<Opened> {
     let place = format!("mysql://{server}");
     let pool = Pool::new(lodestore_db::mysql::Driver::new(server));
     let version = pool.with(lodestore_db::mysql::Driver::version)?;
-    Ok(Opened { place, pool, dialect: Arc::new(lodestore_sql::Mysql::of_version(&version)) })
+    Ok(Opened { place, pool, dialect: Arc::new(lodestore_sql::Mysql::of_version(&version)), intents: None })
 }
 
 #[cfg(not(feature = "mysql"))]

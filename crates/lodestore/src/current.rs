@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 
 use lodestore_codec::Context;
-use lodestore_types::{Result, StorePath, TableName};
+use lodestore_types::{Result, SchemaName, StorePath, TableName};
 
 use crate::Instance;
 use crate::placement::fresh_path;
@@ -53,18 +53,22 @@ impl Instance {
     /// removed again if the row does not come to be.
     ///
     /// # Errors
-    /// `UnknownStore`, `InvalidConfig`; `InvalidName` or `InvalidValue` if schema, table, key and
+    /// `UnknownStore`, `InvalidConfig`; `Storage`; `InvalidName` or `InvalidValue` if schema, table, key and
     /// extension make no path.
     pub fn new_object_path(&self, store: &str, context: &Context, extension: &str) -> Result<StorePath> {
         let spec = self.store_spec(Some(store), false)?;
         let table = TableName::existing(&context.table)?;
         let path = fresh_path(&spec, &context.schema, &table, context, extension)?;
         let store = self.store(&spec.name)?;
-        WORK.with_borrow_mut(|all| {
-            if let Some(work) = all.last_mut() {
-                work.given.push(Fresh::tree(store, path.clone()));
-            }
-        });
+        let is_at_work = WORK.with_borrow(|all| !all.is_empty());
+        if is_at_work {
+            let schema = SchemaName::new(&context.schema)?;
+            self.claim(&schema, &store)?;
+            let fresh = Fresh::tree(store, path.clone());
+            let intents = self.intend(&schema, fresh.as_object().into_iter().collect())?;
+            let given = intents.iter().map(|intent| fresh.clone().intended(intent));
+            WORK.with_borrow_mut(|all| all.last_mut().map(|work| work.given.extend(given)));
+        }
         Ok(path)
     }
 }

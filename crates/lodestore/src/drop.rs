@@ -1,6 +1,6 @@
 //! Drop: tables with all that depends on them, and whole schemas.
 //!
-//! The objects that the rows of a dropped table owned stay in their stores: there is no collector yet.
+//! The objects that the rows of a dropped table own are released in the same transaction, and collected after it.
 
 use lodestore_sql::Statement;
 use lodestore_types::{Error, ErrorKind, FullTableName, Result, TableName, Tier};
@@ -42,7 +42,7 @@ impl Table {
                 tables.iter().try_for_each(|table| refuse_part(instance, table, &tables))?;
             }
             match confirm(&survey_all(instance, &tables)?)? {
-                true => drop_all(instance, &tables, Vec::new()).map(|()| tables),
+                true => drop_all(instance, &tables).map(|()| tables),
                 false => Ok(Vec::new()),
             }
         };
@@ -60,7 +60,7 @@ impl Table {
             let graph = instance.dependencies()?;
             let others = graph.children(self.name()).map(|key| &key.child).filter(|child| *child != self.name());
             refuse_children(others.collect())?;
-            drop_all(instance, std::slice::from_ref(self.name()), Vec::new())
+            drop_all(instance, std::slice::from_ref(self.name()))
         };
         run().map_err(|error| error.with("table", self.name()))
     }
@@ -83,7 +83,7 @@ impl Schema {
     /// `Unsupported` if its tables refer to each other in a circle; those of `confirm`.
     pub fn drop_if(&self, confirm: impl FnOnce(&[Affected]) -> Result<bool>) -> Result<bool> {
         let instance = self.instance();
-        let run = || {
+        let run = || -> Result<bool> {
             refuse_in_transaction(instance)?;
             if instance.existing_schema(self.name())?.is_none() {
                 return Ok(false);
@@ -98,7 +98,14 @@ impl Schema {
             if !confirm(&survey_all(instance, &tables)?)? {
                 return Ok(false);
             }
-            drop_all(instance, &tables, instance.dialect().drop_schema(self.schema_name())).map(|()| true)
+            drop_all(instance, &tables)?;
+            // With the journal goes what it knows: now, whatever the grace period. What cannot be reached stays.
+            instance.collect_all_of(self.schema_name());
+            let identity = instance.known_identity(self.schema_name())?;
+            let statements = instance.dialect().drop_schema(self.schema_name());
+            instance.write(Vec::new(), |connection| run_all(connection, &statements))?;
+            instance.unclaim(self.schema_name(), identity.as_deref());
+            Ok(true)
         };
         run().map_err(|error| error.with("schema", self.name()))
     }
@@ -142,8 +149,8 @@ fn survey_all(instance: &Instance, tables: &[FullTableName]) -> Result<Vec<Affec
     })
 }
 
-/// Drops tables, children first, with the job tables that belong to them, and does something more.
-fn drop_all(instance: &Instance, tables: &[FullTableName], then: Vec<Statement>) -> Result<()> {
+/// Drops tables, children first, with the job tables that belong to them.
+fn drop_all(instance: &Instance, tables: &[FullTableName]) -> Result<()> {
     let dialect = instance.dialect();
     let mut jobs = Vec::new();
     for table in tables {
@@ -152,8 +159,18 @@ fn drop_all(instance: &Instance, tables: &[FullTableName], then: Vec<Statement>)
         }
     }
     let dropped = jobs.iter().chain(tables.iter().rev());
-    let statements: Vec<Statement> = dropped.flat_map(|table| dialect.drop_table(table)).chain(then).collect();
-    let outcome = instance.write(Vec::new(), |connection| run_all(connection, &statements));
+    let statements: Vec<Statement> = dropped.flat_map(|table| dialect.drop_table(table)).collect();
+    let headings =
+        tables.iter().map(|table| Ok(instance.table(table)?.heading().clone())).collect::<Result<Vec<_>>>()?;
+    for heading in &headings {
+        instance.prepare_release(&[heading])?;
+    }
+    let outcome = instance.write(Vec::new(), |connection| {
+        for heading in &headings {
+            instance.release_where(connection, heading, "1 = 1")?;
+        }
+        run_all(connection, &statements)
+    });
     for table in tables {
         instance.forget_heading(table);
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use lodestore_codec::{Chain, Codec, NativeBlobCodec, Registry, TypeSpec};
 use lodestore_db::{Connection, Pool};
@@ -13,6 +13,7 @@ use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaN
 
 use crate::backend;
 use crate::config::{Config, StoreSpec};
+use crate::lifecycle::Lifecycle;
 use crate::protocols::{TransferSettings, open_store};
 use crate::schema::Schema;
 use crate::staged::Stages;
@@ -25,7 +26,7 @@ use crate::transaction::Transactions;
 #[derive(Clone)]
 pub struct Instance(Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     config: Arc<RwLock<Config>>,
     place: String,
     pool: Pool,
@@ -37,6 +38,7 @@ struct Inner {
     headings: Mutex<Headings>,
     transactions: Transactions,
     stages: Stages,
+    lifecycle: Lifecycle,
 }
 
 /// The headings that were read, and the version of the catalog from which.
@@ -102,6 +104,7 @@ impl Instance {
         let instance = Instance(Arc::new(Inner {
             config: shared,
             place: opened.place,
+            lifecycle: Lifecycle::new(&opened.pool, opened.intents),
             pool: opened.pool,
             dialect: opened.dialect,
             codecs: RwLock::new(codecs),
@@ -162,6 +165,7 @@ impl Instance {
         if !self.schema_exists(&name)? {
             self.write(Vec::new(), |connection| run_all(connection, &self.dialect().create_schema(&name)))?;
         }
+        self.recover(&name);
         Ok(Schema::new(self.clone(), name))
     }
 
@@ -171,7 +175,11 @@ impl Instance {
     /// As [`Instance::schema`].
     pub fn existing_schema(&self, name: &str) -> Result<Option<Schema>> {
         let name = SchemaName::new(name)?;
-        Ok(self.schema_exists(&name)?.then(|| Schema::new(self.clone(), name)))
+        if !self.schema_exists(&name)? {
+            return Ok(None);
+        }
+        self.recover(&name);
+        Ok(Some(Schema::new(self.clone(), name)))
     }
 
     /// The names of all schemas.
@@ -201,7 +209,7 @@ impl Instance {
         self.heading(name)?.map(|heading| Table::new(self.clone(), name.clone(), heading)).transpose()
     }
 
-    fn schema_exists(&self, name: &SchemaName) -> Result<bool> {
+    pub(crate) fn schema_exists(&self, name: &SchemaName) -> Result<bool> {
         self.check_format(name)?;
         Ok(!self.query(&self.dialect().schema_exists(name))?.is_empty())
     }
@@ -237,6 +245,7 @@ impl Instance {
     /// Closes the connection of this thread; an open transaction is rolled back. The next use opens another.
     pub fn close(&self) {
         self.forget_transaction();
+        self.0.lifecycle.close();
         self.0.pool.close();
     }
 
@@ -292,6 +301,18 @@ impl Instance {
 
     pub(crate) fn stages(&self) -> &Stages {
         &self.0.stages
+    }
+
+    pub(crate) fn lifecycle(&self) -> &Lifecycle {
+        &self.0.lifecycle
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(crate) fn upgrade(weak: &Weak<Inner>) -> Option<Instance> {
+        weak.upgrade().map(Instance)
     }
 
     pub(crate) fn chain(&self, codec: &str) -> Result<Chain> {

@@ -124,6 +124,7 @@ pub use graph::{Graph, Link};
 pub use insert::{Batch, Duplicates, InsertOptions, Invalid, Progress, Validation};
 pub use instance::{Instance, set_codec_finder};
 pub use jobs::{JobCounts, JobStatus, Jobs, RefreshOptions, Refreshed};
+pub use lifecycle::{CollectOptions, Collected, Listed, SectionReport};
 pub use npy::{NpyRef, load_all_into};
 pub use object::ObjectRef;
 pub use populate::{KeyOrder, Make, Parts, PopulateOptions, PopulateReport, Progress as PopulateProgress};

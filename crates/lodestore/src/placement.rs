@@ -9,11 +9,15 @@ use lodestore_codec::object::timestamp;
 use lodestore_codec::path::{ObjectPlace, PartitionPattern, hash_path, new_token, object_path};
 use lodestore_codec::{Addressing, Chain, Context, NewFolder, NewObject, Placed, PlacedFolder};
 use lodestore_objects::{Put, PutMode, PutOutcome, Store, each, put_all};
-use lodestore_types::{Error, ErrorKind, FullTableName, Payload, Result, StorePath, TableName, Timestamp, Value};
+use lodestore_types::{
+    Error, ErrorKind, FullTableName, Payload, Result, SchemaName, StorePath, TableName, Timestamp, Value,
+};
 use rayon::prelude::*;
 use serde_json::Value as Json;
 
+use crate::Instance;
 use crate::config::StoreSpec;
+use crate::lifecycle::Object;
 use crate::transaction::Fresh;
 
 /// So much of an object is read at a time, where it is compared with what it should be.
@@ -30,6 +34,8 @@ pub(crate) struct Target {
 /// Objects with their places, ready to be written, and what their row will say of them.
 pub(crate) struct Upload {
     store: Arc<dyn Store>,
+    /// The path that the row names.
+    path: StorePath,
     objects: Vec<Part>,
     /// Written when all others are: with it a folder is complete.
     last: Option<Part>,
@@ -46,10 +52,24 @@ impl Upload {
         }
     }
 
-    /// What to remove if its row does not come to be: nothing of objects that other rows may share.
-    fn fresh(&self) -> impl Iterator<Item = Fresh> + '_ {
-        let own = self.objects.iter().chain(&self.last).filter(|_| !self.shared);
-        own.map(|part| Fresh::object(self.store.clone(), part.path.clone()))
+    fn fresh(&self) -> Fresh {
+        let (store, path) = (self.store.clone(), self.path.clone());
+        match (self.shared, &self.last) {
+            (true, _) => Fresh::shared(store, path),
+            (false, Some(_)) => Fresh::tree(store, path),
+            (false, None) => Fresh::object(store, path),
+        }
+    }
+
+    /// Puts content at another path than that of its hash alone.
+    fn move_to(&mut self, path: StorePath) {
+        if let Value::Json(Json::Object(column)) = &mut self.column {
+            column.insert("path".into(), path.as_str().into());
+        }
+        for part in &mut self.objects {
+            part.path = path.clone();
+        }
+        self.path = path;
     }
 }
 
@@ -144,8 +164,8 @@ fn placed_at(
     };
     let column = Value::Json(Json::Object(chain.column(&object, &placed)));
     let shared = object.addressing == Addressing::Hash;
-    let objects = vec![Part { path, payload: object.payload, checksum }];
-    Upload { store: store.clone(), objects, last: None, shared, column }
+    let objects = vec![Part { path: path.clone(), payload: object.payload, checksum }];
+    Upload { store: store.clone(), path, objects, last: None, shared, column }
 }
 
 /// Like [`place`], for a folder and the manifest beside it.
@@ -183,23 +203,29 @@ pub(crate) fn place_folder(
         manifest: last.checksum.clone(),
     };
     let column = Value::Json(Json::Object(chain.folder_column(&folder, &placed)));
-    Ok(Upload { store: store.clone(), objects, last: Some(last), shared: false, column })
+    Ok(Upload { store: store.clone(), path, objects, last: Some(last), shared: false, column })
 }
 
-/// Writes objects, many at once, and gives what each row is to say, in order.
+/// Writes objects of a schema, many at once, and gives what each row is to say, in order. Before the first one is
+/// written, the journal says which they are.
 ///
-/// `fresh` gathers the objects under paths of their own, each with the number that its upload has, also when it fails
-/// midway: they are the caller's to remove if their rows do not come to be.
+/// `fresh` gathers the objects, each with the number that its upload has, also when it fails midway: they are the
+/// caller's to discard if their rows do not come to be.
 ///
 /// # Errors
-/// `Storage`; some of the objects may then have been written.
-pub(crate) fn write_all(uploads: Vec<(usize, Upload)>, fresh: &mut Vec<(usize, Fresh)>) -> Result<Vec<Value>> {
+/// `Storage`, and those of the journal; some of the objects may then have been written.
+pub(crate) fn write_all(
+    instance: &Instance,
+    schema: &SchemaName,
+    mut uploads: Vec<(usize, Upload)>,
+    fresh: &mut Vec<(usize, Fresh)>,
+) -> Result<Vec<Value>> {
+    intend(instance, schema, &mut uploads, fresh)?;
     let mut columns = Vec::with_capacity(uploads.len());
     let mut met = HashSet::new();
     let mut first = Vec::new();
     let mut then = Vec::new();
-    for (number, upload) in uploads {
-        fresh.extend(upload.fresh().map(|fresh| (number, fresh)));
+    for (_, upload) in uploads {
         columns.push(upload.column);
         let parts = upload.objects.into_iter().map(|part| (false, part));
         for (is_last, part) in parts.chain(upload.last.map(|part| (true, part))) {
@@ -208,13 +234,57 @@ pub(crate) fn write_all(uploads: Vec<(usize, Upload)>, fresh: &mut Vec<(usize, F
             }
             let checksum = upload.shared.then_some(part.checksum);
             let put =
-                Put { store: upload.store.clone(), path: part.path, payload: part.payload.0, mode: PutMode::Fill };
+                Put { store: upload.store.clone(), path: part.path, payload: part.payload.0, mode: PutMode::Create };
             if is_last { &mut then } else { &mut first }.push((checksum, put));
         }
     }
     write(first)?;
     write(then)?;
     Ok(columns)
+}
+
+/// Writes down what is about to be written or relied on; content whose path is condemned gets another.
+fn intend(
+    instance: &Instance,
+    schema: &SchemaName,
+    uploads: &mut [(usize, Upload)],
+    fresh: &mut Vec<(usize, Fresh)>,
+) -> Result<()> {
+    let mut stores: Vec<&Arc<dyn Store>> = Vec::new();
+    for (_, upload) in &*uploads {
+        if !stores.iter().any(|known| Arc::ptr_eq(known, &upload.store)) {
+            stores.push(&upload.store);
+        }
+    }
+    stores.into_iter().try_for_each(|store| instance.claim(schema, store))?;
+    let mut waiting: Vec<usize> = (0..uploads.len()).collect();
+    while !waiting.is_empty() {
+        let own: Vec<(usize, Fresh)> = waiting.iter().map(|at| (uploads[*at].0, uploads[*at].1.fresh())).collect();
+        let mut met = HashSet::new();
+        let objects: Vec<Object> =
+            own.iter().filter_map(|(_, fresh)| fresh.as_object()).filter(|object| met.insert(object.clone())).collect();
+        // A batch of intents covers many objects: each stands for all of them.
+        let intents = instance.intend(schema, objects)?;
+        fresh.extend(own.into_iter().enumerate().map(|(at, (number, own))| {
+            let intent = &intents[at % intents.len()];
+            (number, own.intended(intent))
+        }));
+        let shared: Vec<&StorePath> = waiting
+            .iter()
+            .map(|at| &uploads[*at].1)
+            .filter(|upload| upload.shared)
+            .map(|upload| &upload.path)
+            .collect();
+        let moved = instance.moved(schema, &shared)?;
+        waiting.retain(|at| match moved.get(&uploads[*at].1.path) {
+            Some(path) if uploads[*at].1.shared => {
+                uploads[*at].1.move_to(path.clone());
+                true
+            }
+            _ => false,
+        });
+    }
+    Ok(())
 }
 
 /// Writes objects; those with a checksum may be there already.

@@ -94,6 +94,9 @@ impl Schema {
         let name = &declaration.table;
         let in_table = |error: Error| error.with("table", name);
         let statements = self.instance.dialect().declare(declaration).map_err(in_table)?;
+        if declaration.columns.iter().any(|column| crate::lifecycle::Owning::of(&self.instance, column).is_some()) {
+            self.instance.open_journal(&self.name).map_err(in_table)?;
+        }
         let exists = self.instance.dialect().table_exists(name);
         let made = self.instance.write(Vec::new(), |connection| {
             // Another process may have made it since we looked.

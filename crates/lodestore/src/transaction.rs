@@ -1,39 +1,83 @@
 //! Transactions, and what becomes of objects when one is rolled back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
 use lodestore_codec::manifest::Manifest;
 use lodestore_db::Connection;
 use lodestore_objects::Store;
-use lodestore_types::{Error, ErrorKind, Result, StorePath};
+use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath};
 
 use crate::Instance;
+use crate::lifecycle::{Intent, Object};
 
-/// What this program wrote under a path of its own, which no committed row names yet.
-#[derive(Clone)]
+/// What this program wrote or relies on, which no committed row names yet.
+#[derive(Clone, Debug)]
 pub(crate) struct Fresh {
+    written: Option<Written>,
+    /// What the journal says of it, from before it was written.
+    intent: Option<Arc<Intent>>,
+}
+
+#[derive(Clone, Debug)]
+struct Written {
     store: Arc<dyn Store>,
     path: StorePath,
-    /// True if it may also be a folder with a manifest: whoever wrote it did not tell.
-    tree: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// One object under a path of its own.
+    Object,
+    /// Perhaps a folder with a manifest, under a path of its own.
+    Tree,
+    /// Content that other rows may rely on as well.
+    Shared,
 }
 
 impl Fresh {
-    /// One object.
+    /// One object under a path that no other row has.
     pub(crate) fn object(store: Arc<dyn Store>, path: StorePath) -> Self {
-        Fresh { store, path, tree: false }
+        Fresh { written: Some(Written { store, path, kind: Kind::Object }), intent: None }
     }
 
-    /// Whatever lies at `path` and below, and the manifest beside it.
+    /// Whatever lies at such a path and below, and the manifest beside it.
     pub(crate) fn tree(store: Arc<dyn Store>, path: StorePath) -> Self {
-        Fresh { store, path, tree: true }
+        Fresh { written: Some(Written { store, path, kind: Kind::Tree }), intent: None }
+    }
+
+    /// An object that other rows may rely on as well.
+    pub(crate) fn shared(store: Arc<dyn Store>, path: StorePath) -> Self {
+        Fresh { written: Some(Written { store, path, kind: Kind::Shared }), intent: None }
+    }
+
+    /// Nothing but an intent, to be settled or given up.
+    pub(crate) fn only(intent: Arc<Intent>) -> Self {
+        Fresh { written: None, intent: Some(intent) }
+    }
+
+    /// With the intent that names it, which is settled or given up with it.
+    pub(crate) fn intended(mut self, intent: &Arc<Intent>) -> Self {
+        self.intent = Some(intent.clone());
+        self
+    }
+
+    /// As the journal names it.
+    pub(crate) fn as_object(&self) -> Option<Object> {
+        self.written.as_ref().map(Written::as_object)
+    }
+}
+
+impl Written {
+    fn as_object(&self) -> Object {
+        Object { store: self.store.name().to_owned(), path: self.path.clone(), tree: self.kind == Kind::Tree }
     }
 
     fn remove(&self) -> Result<()> {
         self.store.delete(&self.path)?;
-        if self.tree {
+        if self.kind == Kind::Tree {
             let inside = self.store.list(Some(&self.path))?.collect::<Result<Vec<_>>>()?;
             for entry in inside {
                 self.store.delete(&entry.path)?;
@@ -48,6 +92,7 @@ impl Fresh {
 #[derive(Default)]
 pub(crate) struct Transactions(Mutex<HashMap<ThreadId, Open>>);
 
+#[derive(Default)]
 struct Open {
     /// False until the first write of a transaction that waits for one.
     begun: bool,
@@ -55,6 +100,10 @@ struct Open {
     lost: bool,
     /// What to remove if it is rolled back.
     fresh: Vec<Fresh>,
+    /// What belongs to parts of it that were rolled back: removed already, but for what others may rely on.
+    failed: Vec<Fresh>,
+    /// The schemas whose journals have objects to collect when it is committed.
+    released: BTreeSet<SchemaName>,
     /// How many savepoints are open in it, which name them.
     depth: usize,
 }
@@ -69,8 +118,8 @@ impl Instance {
     /// Runs `work` in a transaction: all that it writes becomes visible at once when it returns,
     /// or nothing of it if it fails.
     ///
-    /// Rows that were inserted and rolled back leave no schema-addressed object behind;
-    /// hash-addressed ones stay in the store and are found again by whoever stores the same content.
+    /// Rows that were inserted and rolled back leave no object behind that no other row names. Objects of rows that
+    /// were deleted or changed go when the transaction is committed.
     ///
     /// # Errors
     /// Those of `work`; `InvalidRequest` if this thread has a transaction open.
@@ -119,23 +168,34 @@ impl Instance {
     pub fn commit(&self) -> Result<()> {
         let open =
             self.take().ok_or_else(|| Error::new(ErrorKind::InvalidRequest, "there is no transaction to commit"))?;
-        if open.lost {
-            remove_fresh(&open.fresh);
-            return Err(lost());
-        }
-        if !open.begun {
+        if !open.begun && !open.lost {
+            self.resolve(open.failed);
             return Ok(());
         }
-        if !self.with_connection(|connection| Ok(connection.in_transaction()))? {
-            remove_fresh(&open.fresh);
+        if open.lost || !self.with_connection(|connection| Ok(connection.in_transaction()))? {
+            // Its savepoints and locks went with it.
+            let _ = self.with_connection(|connection| connection.rollback());
+            self.resolve(open.fresh.into_iter().chain(open.failed).collect());
             return Err(lost());
         }
-        // The objects stay even if this fails: a commit whose answer got lost may have happened.
-        self.with_connection(|connection| connection.commit())
+        let outcome = self.with_connection(|connection| connection.commit());
+        let intents = intents_of(&open.fresh);
+        match outcome {
+            Ok(()) => self.settled(&intents),
+            // A commit whose answer got lost may have happened: whether a row names the objects is seen later.
+            Err(_) => self.give_up(&intents, &|_| false),
+        }
+        self.resolve(open.failed);
+        outcome?;
+        self.give_up_the_late();
+        for schema in &open.released {
+            self.reclaim(schema);
+        }
+        Ok(())
     }
 
-    /// Forgets all since [`Instance::begin`], and removes the objects written for it under paths
-    /// of their own; nothing happens without a transaction.
+    /// Forgets all since [`Instance::begin`], and removes the objects written for it that no other row names; nothing
+    /// happens without a transaction.
     ///
     /// # Errors
     /// The database's.
@@ -144,7 +204,7 @@ impl Instance {
         if open.begun {
             self.with_connection(|connection| connection.rollback())?;
         }
-        remove_fresh(&open.fresh);
+        self.resolve(open.fresh.into_iter().chain(open.failed).collect());
         Ok(())
     }
 
@@ -161,7 +221,7 @@ impl Instance {
         if begin {
             self.with_connection(|connection| connection.begin())?;
         }
-        let open = Open { begun: begin, lost: false, fresh: Vec::new(), depth: 0 };
+        let open = Open { begun: begin, ..Open::default() };
         self.transactions().with(|all| all.insert(thread::current().id(), open));
         Ok(())
     }
@@ -173,30 +233,75 @@ impl Instance {
     /// Forgets the transaction of a connection that is about to be closed.
     pub(crate) fn forget_transaction(&self) {
         if let Some(open) = self.take() {
-            remove_fresh(&open.fresh);
+            // The intents are looked at when their lease is over: nothing can be written now.
+            remove(&open.fresh);
         }
     }
 
+    /// Notes that the journal of a schema has objects to collect when this thread's transaction is committed.
+    pub(crate) fn note_released(&self, schema: &SchemaName) {
+        self.with_open(|open| open.released.insert(schema.clone()));
+    }
+
+    /// Removes what belongs to rows that did not come to be, but for what other rows may rely on: of that, no more is
+    /// known than that it may be garbage.
+    pub(crate) fn discard(&self, fresh: Vec<Fresh>) {
+        match self.in_transaction() {
+            // The transaction may hold what the journal says of them.
+            true => {
+                remove(&fresh);
+                self.with_open(|open| open.failed.extend(fresh));
+            }
+            false => self.resolve(fresh),
+        }
+    }
+
+    /// Like [`Instance::discard`], when no transaction is open any more.
+    fn resolve(&self, fresh: Vec<Fresh>) {
+        let gone = remove(&fresh);
+        self.give_up(&intents_of(&fresh), &|object| gone.contains(object));
+    }
+
     /// Runs `work` in this thread's transaction, or else in one of its own; either way it happens
-    /// whole or not at all. `fresh` are the objects written for it: they go when it does.
+    /// whole or not at all. `fresh` are the objects written for it: their intents are settled with it, and they go when
+    /// it does.
     pub(crate) fn write<T>(&self, fresh: Vec<Fresh>, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
+        self.write_for(fresh, &[], work)
+    }
+
+    /// Like [`Instance::write`], settling also the intents of objects that stay if it fails: they may be tried again.
+    pub(crate) fn write_for<T>(
+        &self,
+        fresh: Vec<Fresh>,
+        staged: &[Arc<Intent>],
+        work: impl FnOnce(&mut dyn Connection) -> Result<T>,
+    ) -> Result<T> {
         if !self.in_transaction() {
             return match self.begin() {
-                Ok(()) => self.finish(|| self.write(fresh, work)),
+                Ok(()) => self.finish(|| self.write_for(fresh, staged, work)),
                 Err(error) => {
-                    remove_fresh(&fresh);
+                    // Whoever stands in the way must not be waited for once more.
+                    let gone = remove(&fresh);
+                    self.give_up_later(intents_of(&fresh).into_iter().filter(|intent| !intent.is_gone(&gone)));
                     Err(error)
                 }
             };
         }
-        let outcome = self.in_savepoint(|| self.with_connection(work));
+        let mut intents = intents_of(&fresh);
+        intents.extend_from_slice(staged);
+        let outcome = self.in_savepoint(|| {
+            self.with_connection(|connection| {
+                self.settle(connection, &intents)?;
+                work(connection)
+            })
+        });
         match outcome {
             Ok(value) => {
                 self.with_open(|open| open.fresh.extend(fresh));
                 Ok(value)
             }
             Err(error) => {
-                remove_fresh(&fresh);
+                self.discard(fresh);
                 Err(error)
             }
         }
@@ -204,8 +309,11 @@ impl Instance {
 
     /// Takes charge of objects that were written beforehand, for rows that are in now: they go if this thread's
     /// transaction is rolled back. Without one they stay.
-    pub(crate) fn add_fresh(&self, fresh: impl IntoIterator<Item = Fresh>) {
-        self.with_open(|open| open.fresh.extend(fresh));
+    pub(crate) fn add_fresh(&self, fresh: Vec<Fresh>) {
+        match self.in_transaction() {
+            true => drop(self.with_open(|open| open.fresh.extend(fresh))),
+            false => self.settled(&intents_of(&fresh)),
+        }
     }
 
     /// Runs `work`, which may write several times, so that all of it happens or nothing: in this thread's transaction,
@@ -218,7 +326,7 @@ impl Instance {
         self.in_savepoint(work).inspect_err(|_| {
             // What was written for the work before it failed.
             let fresh = self.with_open(|open| open.fresh.split_off(written.min(open.fresh.len())));
-            remove_fresh(&fresh.unwrap_or_default());
+            self.discard(fresh.unwrap_or_default());
         })
     }
 
@@ -279,11 +387,23 @@ fn lost() -> Error {
     .with_hint("nothing of it is stored; run the whole transaction again")
 }
 
-/// Removes objects that no row names. What cannot be removed is left to the next collection.
-pub(crate) fn remove_fresh<'a>(fresh: impl IntoIterator<Item = &'a Fresh>) {
-    for fresh in fresh {
-        let _ = fresh.remove();
+/// The intents of objects, each once.
+fn intents_of(fresh: &[Fresh]) -> Vec<Arc<Intent>> {
+    let mut found: Vec<Arc<Intent>> = Vec::new();
+    let mut met = HashSet::new();
+    for intent in fresh.iter().filter_map(|fresh| fresh.intent.as_ref()) {
+        if met.insert(Arc::as_ptr(intent)) {
+            found.push(intent.clone());
+        }
     }
+    found
+}
+
+/// Removes objects under paths of their own, which no row names; gives those that are gone. The others are left to a
+/// collection.
+fn remove(fresh: &[Fresh]) -> HashSet<Object> {
+    let own = fresh.iter().filter_map(|fresh| fresh.written.as_ref()).filter(|written| written.kind != Kind::Shared);
+    own.filter(|written| written.remove().is_ok()).map(Written::as_object).collect()
 }
 
 #[cfg(test)]
@@ -303,7 +423,8 @@ mod tests {
         let lab = instance.schema("lab").unwrap();
         let table = lab.declare("Trace", Tier::Manual, "id : int8\n---\nsamples : <npy@>").unwrap();
         let insert = |id: i64| table.insert1(row! { "id" => id, "samples" => NdArray::from_f64(&[1.0]) });
-        let objects = || instance.store("").unwrap().list(None).unwrap().count();
+        let folder = StorePath::new("_schema").unwrap();
+        let objects = || instance.store("").unwrap().list(Some(&folder)).unwrap().count();
 
         let outcome = instance.transaction(|| {
             insert(1)?;

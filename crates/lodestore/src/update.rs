@@ -7,16 +7,16 @@ use lodestore_sql::Heading;
 use lodestore_types::{Error, ErrorKind, Result, Value};
 
 use crate::insert::ready_row;
-use crate::staged::tell_staged;
+use crate::staged::{intents_of, tell_staged};
 use crate::{Query, Row, StagedObject, Table};
 
 impl Query {
     /// Changes attributes of one row of the table, named by its primary key in `row`; where these rows are restricted
     /// to one, the key may be left out. NULL stands for the default, as in an insert.
     ///
-    /// Every value is checked, and objects are written, before the row is changed; if it is not changed, objects under
-    /// paths of their own are removed again. Those that the row named before stay in their stores. An object that the
-    /// row names already, given as a reference, is left as it is.
+    /// Every value is checked, and objects are written, before the row is changed; if it is not changed, they are
+    /// removed again. Those that the row named before go once the change is committed, unless other rows name them. An
+    /// object that the row names already, given as a reference, is left as it is.
     ///
     /// # Errors
     /// `InvalidRequest` if this is more than a restricted table or the key is not complete; `RowCount` if there is no
@@ -52,13 +52,13 @@ impl Query {
         }
         let whole = key.iter().chain(changes.iter()).map(|(name, value)| (name.to_owned(), value.clone())).collect();
         let staged: Vec<StagedObject> = changes.values().iter().filter_map(StagedObject::within).cloned().collect();
-        let outcome = self.change_row(&table, &key, whole);
+        let outcome = self.change_row(&table, &key, whole, &staged);
         tell_staged(&staged, &outcome);
         outcome
     }
 
     /// Sends the values of a row whose key is among them.
-    fn change_row(&self, table: &Table, key: &Row, whole: Row) -> Result<()> {
+    fn change_row(&self, table: &Table, key: &Row, whole: Row, staged: &[StagedObject]) -> Result<()> {
         let heading = part_of(table.heading(), &whole);
         let (values, fresh) = ready_row(table, &heading, whole)?;
         let dialect = self.instance().dialect();
@@ -78,16 +78,32 @@ impl Query {
         }
         parameters.extend(key_parameters);
         let sql = dialect.update(table.heading(), &columns, &defaults)?;
-        let exists = table.restrict(key)?.expression().exists(dialect)?;
+        let row = table.restrict(key)?;
+        let exists = row.expression().exists(dialect)?;
+        let mut owning = self.instance().owning(table.heading());
+        owning.retain(|owning| heading.get(&owning.column).is_some());
+        let released: Vec<String> = owning.iter().map(|owning| owning.column.clone()).collect();
+        let old = match owning.is_empty() {
+            true => None,
+            false => {
+                self.instance().prepare_release(&[table.heading()])?;
+                Some(row.expression().table_columns(dialect, &released)?)
+            }
+        };
         let update = |connection: &mut dyn lodestore_db::Connection| {
             let found = connection.query(&exists.sql, &exists.parameters)?;
             match found.first().and_then(|row| row.first()) {
                 // How many rows an update changed, databases do not count alike.
-                Some(Value::Int(1) | Value::Bool(true)) => connection.execute(&sql, &parameters),
+                Some(Value::Int(1) | Value::Bool(true)) => {
+                    if let Some(old) = &old {
+                        self.instance().release_query(connection, table.name(), &owning, old)?;
+                    }
+                    connection.execute(&sql, &parameters)
+                }
                 _ => Err(not_there(key)),
             }
         };
-        self.instance().write(fresh, update).map(drop).map_err(|error| match error.kind() {
+        self.instance().write_for(fresh, &intents_of(staged), update).map(drop).map_err(|error| match error.kind() {
             ErrorKind::Integrity => table.missing_parent(error),
             _ => error,
         })

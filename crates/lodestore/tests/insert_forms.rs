@@ -93,10 +93,10 @@ fn a_query_goes_in_with_its_objects() {
     assert_eq!(row.get("extra"), Some(&"the same".into()));
     let error = target.insert_query(&target, InsertOptions::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Duplicate);
-    assert_eq!(project.objects().len(), 3 + 2 + 1);
+    assert_eq!(project.objects().len(), 2 + 1);
     let skip = InsertOptions { duplicates: Duplicates::Skip, ..InsertOptions::default() };
     assert_eq!(target.insert_query(&target, skip).unwrap(), 0);
-    assert_eq!(project.objects().len(), 3 + 2 + 1);
+    assert_eq!(project.objects().len(), 2 + 1);
 }
 
 #[test]

@@ -28,6 +28,15 @@ use lodestore::{Instance, Schema};
 use lodestore_objects::testing::CountingStore;
 use lodestore_objects::{FileStore, Store};
 
+/// The paths of all objects in the default store, but for what it tells of itself.
+fn objects_of(instance: &Instance) -> Vec<String> {
+    let store = instance.store("").unwrap();
+    let paths = store.list(None).unwrap().map(|entry| entry.unwrap().path.to_string());
+    let mut paths: Vec<String> = paths.filter(|path| !path.starts_with(".lodestore/")).collect();
+    paths.sort();
+    paths
+}
+
 /// A project of its own in a temporary folder.
 struct Project {
     folder: tempfile::TempDir,
@@ -45,10 +54,7 @@ impl Project {
 
     /// The paths of all objects in its store.
     fn objects(&self) -> Vec<String> {
-        let store = self.instance.store("").unwrap();
-        let mut paths: Vec<String> = store.list(None).unwrap().map(|entry| entry.unwrap().path.to_string()).collect();
-        paths.sort();
-        paths
+        objects_of(&self.instance)
     }
 
     /// Runs a statement behind the project's back, as another program may.

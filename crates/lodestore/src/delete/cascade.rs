@@ -174,9 +174,11 @@ impl<'a> Cascade<'a> {
 
     /// Deletes the rows, children first; gives the number of those of the table that was asked for.
     ///
-    /// Until [`Cascade::forget`] the scratch tables tell what was deleted. Whoever is to record the objects that the
-    /// rows owned as released reads the columns that name them here, before the rows are gone.
+    /// The objects that the rows own are released first.
     pub(super) fn delete(&self, connection: &mut dyn Connection) -> Result<u64> {
+        for (at, node) in self.plan.nodes.iter().enumerate() {
+            self.instance.release_where(connection, &node.heading, &self.is_doomed(at))?;
+        }
         self.untie(connection)?;
         let mut deleted = 0;
         for (at, node) in self.plan.nodes.iter().enumerate().rev() {

@@ -5,7 +5,7 @@
 //! again. Everything happens in one transaction, by a number of statements that grows with the foreign keys between
 //! the tables and not with rows.
 //!
-//! The objects of deleted rows stay in their stores.
+//! The objects that the rows own are released in the same transaction, and collected after it.
 
 mod cascade;
 mod plan;
@@ -15,6 +15,7 @@ mod preview;
 mod tests;
 
 use lodestore_db::Connection;
+use lodestore_sql::Heading;
 use lodestore_types::{Error, ErrorKind, FullTableName, Result};
 
 use crate::Query;
@@ -50,7 +51,7 @@ impl Query {
     /// Deletes these rows of the table, and all rows of other tables that depend on them; gives the number of rows
     /// deleted from the table itself.
     ///
-    /// All of it happens, or nothing. The objects that the rows owned stay in their stores: there is no collector yet.
+    /// All of it happens, or nothing. Objects that no other row names go after it is committed.
     ///
     /// # Errors
     /// `InvalidRequest` if this is more than a restricted table, or if rows of a part would go without their master's;
@@ -122,9 +123,25 @@ impl Query {
         self.refuse_vacuous()?;
         let delete = || {
             let table = self.expression().table_of_rows("delete from")?;
-            let statement = self.expression().delete(self.instance().dialect())?;
-            self.instance()
-                .write(Vec::new(), |connection| connection.execute(&statement.sql, &statement.parameters))
+            let instance = self.instance();
+            let statement = self.expression().delete(instance.dialect())?;
+            let heading = instance.table(table)?.heading().clone();
+            let owning = instance.owning(&heading);
+            let columns: Vec<String> = owning.iter().map(|owning| owning.column.clone()).collect();
+            let rows = match owning.is_empty() {
+                true => None,
+                false => {
+                    instance.prepare_release(&[&heading])?;
+                    Some(self.expression().table_columns(instance.dialect(), &columns)?)
+                }
+            };
+            instance
+                .write(Vec::new(), |connection| {
+                    if let Some(rows) = &rows {
+                        instance.release_query(connection, table, &owning, rows)?;
+                    }
+                    connection.execute(&statement.sql, &statement.parameters)
+                })
                 .map_err(|error| refused(error, table))
         };
         delete().map_err(|error| self.still_referred_to(error))
@@ -137,6 +154,8 @@ impl Query {
             if shown.is_none() && plan.is_alone() {
                 return self.delete_quick();
             }
+            let headings: Vec<&Heading> = plan.nodes.iter().map(|node| &*node.heading).collect();
+            self.instance().prepare_release(&headings)?;
             self.cascade(&plan, |cascade, connection| {
                 if let Some(shown) = shown {
                     cascade.refuse_more_than(shown, connection)?;

@@ -18,8 +18,8 @@ use crate::{StagedObject, Table};
 /// So many bytes of values are encoded and written together; a greater one goes alone.
 const BATCH_BYTES: usize = 128 << 20;
 
-/// Encodes and writes what codecs have to do with, batch by batch; then all cells are plain. `fresh` gathers the objects
-/// under paths of their own, each with its row, also when it fails midway. `progress` is told how many rows are done.
+/// Encodes and writes what codecs have to do with, batch by batch; then all cells are plain. `fresh` gathers the objects,
+/// each with its row, also when it fails midway. `progress` is told how many rows are done.
 pub(super) fn encode_all(
     table: &Table,
     plan: &Plan<'_>,
@@ -106,7 +106,9 @@ fn settle(
     if uploads.is_empty() {
         return Ok(());
     }
-    for ((row, place), value) in awaiting.into_iter().zip(write_all(uploads, fresh)?) {
+    for ((row, place), value) in
+        awaiting.into_iter().zip(write_all(table.instance(), &table.name().schema, uploads, fresh)?)
+    {
         done[place][row] = value;
     }
     Ok(())

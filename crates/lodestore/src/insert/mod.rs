@@ -26,17 +26,24 @@ pub(crate) use validate::validate;
 pub use validate::{Invalid, Validation};
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
+use lodestore_db::Connection;
+use lodestore_sql::Statement;
 use lodestore_types::{Error, ErrorKind, Result};
 
 use crate::Table;
-use crate::staged::tell_staged;
-use crate::transaction::{Fresh, remove_fresh};
+use crate::lifecycle::{Intent, Object, Owning};
+use crate::staged::{intents_of, tell_staged};
+use crate::transaction::Fresh;
 use check::{Checked, Refuse};
 use encode::encode_all;
 use plan::Plan;
 use skip::leave_out_known;
 use statement::Inserts;
+
+/// So many keys are looked up by one statement.
+const KEYS_AT_ONCE: usize = 10_000;
 
 /// How rows are inserted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -160,13 +167,13 @@ impl Work<'_> {
             .and_then(|()| Inserts::new(self.table, &self.plan, checked, self.options.duplicates));
         let outcome = match ready {
             // Where objects were written, that was the progress to tell.
-            Ok(inserts) => self.write(&inserts, fresh, &mut |rows| {
+            Ok(inserts) => self.write(&inserts, fresh, &intents_of(&staged), &mut |rows| {
                 if !stores {
                     report(rows)
                 }
             }),
             Err(error) => {
-                remove_fresh(fresh.iter().map(|(_, fresh)| fresh));
+                self.table.instance().discard(fresh.into_iter().map(|(_, fresh)| fresh).collect());
                 Err(error)
             }
         };
@@ -197,18 +204,59 @@ impl Work<'_> {
         self.plan.check(batch, first, &places, refuse)
     }
 
-    fn write(&self, inserts: &Inserts<'_>, fresh: Vec<(usize, Fresh)>, report: &mut dyn FnMut(usize)) -> Result<u64> {
+    fn write(
+        &self,
+        inserts: &Inserts<'_>,
+        fresh: Vec<(usize, Fresh)>,
+        staged: &[Arc<Intent>],
+        report: &mut dyn FnMut(usize),
+    ) -> Result<u64> {
+        let instance = self.table.instance();
         let skips = self.options.duplicates == Duplicates::Skip;
         let watched: HashSet<usize> = fresh.iter().filter(|_| skips).map(|(row, _)| *row).collect();
         let mut skipped = Vec::new();
         let written = fresh.iter().map(|(_, fresh)| fresh.clone()).collect();
-        let count = self
-            .table
-            .instance()
-            .write(written, |connection| inserts.run(connection, &watched, &mut skipped, report))
-            .map_err(|error| inserts.explain(error))?;
-        // Another program inserted these rows while their objects were written here.
-        remove_fresh(fresh.iter().filter(|(row, _)| skipped.contains(row)).map(|(_, fresh)| fresh));
-        Ok(count)
+        let replaced = self.replaced(inserts)?;
+        if !watched.is_empty() {
+            instance.open_journal(&self.table.name().schema)?;
+        }
+        let work = |connection: &mut dyn Connection| {
+            for (owning, rows) in &replaced {
+                instance.release_query(connection, self.table.name(), owning, rows)?;
+            }
+            let count = inserts.run(connection, &watched, &mut skipped, report)?;
+            // Another program inserted these rows while their objects were written here.
+            let unused =
+                fresh.iter().filter(|(row, _)| skipped.contains(row)).filter_map(|(_, fresh)| fresh.as_object());
+            let unused: Vec<Object> = unused.collect();
+            if !unused.is_empty() {
+                instance.release_objects(connection, &self.table.name().schema, unused.iter())?;
+            }
+            Ok(count)
+        };
+        instance.write_for(written, staged, work).map_err(|error| inserts.explain(error))
+    }
+
+    /// The rows that are there and will be replaced, if they own objects.
+    fn replaced(&self, inserts: &Inserts<'_>) -> Result<Vec<(Vec<Owning>, Statement)>> {
+        if self.options.duplicates != Duplicates::Replace {
+            return Ok(Vec::new());
+        }
+        let instance = self.table.instance();
+        let owning = instance.owning(self.table.heading());
+        if owning.is_empty() {
+            return Ok(Vec::new());
+        }
+        instance.prepare_release(&[self.table.heading()])?;
+        let mut queries = Vec::new();
+        for (names, keys) in inserts.keys() {
+            let owning: Vec<Owning> = owning.iter().filter(|owning| names.contains(&owning.column)).cloned().collect();
+            let columns: Vec<String> = owning.iter().map(|owning| owning.column.clone()).collect();
+            for keys in keys.chunks(KEYS_AT_ONCE).filter(|_| !owning.is_empty()) {
+                let rows = self.table.restrict(keys)?;
+                queries.push((owning.clone(), rows.expression().table_columns(instance.dialect(), &columns)?));
+            }
+        }
+        Ok(queries)
     }
 }

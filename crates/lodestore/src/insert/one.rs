@@ -6,12 +6,12 @@ use lodestore_types::{Result, Value};
 use super::batch::Batch;
 use super::encode::encode_all;
 use super::plan::Plan;
-use crate::transaction::{Fresh, remove_fresh};
+use crate::transaction::Fresh;
 use crate::{Row, Table};
 
 /// The values of a row as the table's columns take them, in the order of `heading`, whose attributes are all that count;
 /// none for what the database fills in. Every value is checked, then objects are written; these are the caller's to
-/// remove if the row does not come to be.
+/// discard if the row does not come to be.
 ///
 /// # Errors
 /// As [`Table::insert`]; then nothing is left behind.
@@ -25,7 +25,7 @@ pub(crate) fn ready_row(table: &Table, heading: &Heading, row: Row) -> Result<(V
     let outcome = encode_all(table, &plan, &mut checked, &mut written, &mut |_| {});
     let fresh: Vec<Fresh> = written.into_iter().map(|(_, fresh)| fresh).collect();
     if let Err(error) = outcome {
-        remove_fresh(&fresh);
+        table.instance().discard(fresh);
         return Err(error);
     }
     let values = (0..plan.attributes.len()).map(|column| checked.plain(column, 0)).collect();

@@ -77,6 +77,9 @@ impl<'a> Plan<'a> {
             let open = || -> Result<Target> {
                 let spec = instance.store_spec(Some(store), of_user)?;
                 let store = instance.store(&spec.name)?;
+                if !of_user {
+                    instance.claim(&table.name().schema, &store)?;
+                }
                 Ok(Target { spec, store })
             };
             let opened = open().map_err(|error| error.with("attribute", &self.attributes[index].name))?;

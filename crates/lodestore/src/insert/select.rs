@@ -1,13 +1,16 @@
 //! Rows of a query into a table: by the database itself where nothing has to be done to them.
 
+use std::sync::Arc;
+
 use lodestore_codec::Chain;
-use lodestore_sql::{Attribute, Conflict};
-use lodestore_types::{CoreType, Error, ErrorKind, Result};
+use lodestore_objects::Store;
+use lodestore_sql::{Attribute, Conflict, Statement};
+use lodestore_types::{CoreType, Error, ErrorKind, Result, StorePath, Value};
 
 use super::check::missing;
 use super::{Batch, Duplicates, InsertOptions, Progress, insert};
+use crate::transaction::Fresh;
 use crate::{Instance, Query, Table};
-use lodestore_types::Value;
 
 /// So many rows are read at a time where they pass through this program.
 const BATCH_ROWS: usize = 16_384;
@@ -49,7 +52,10 @@ pub(crate) fn insert_query(
     let schema = query.heading().table.as_ref().map(|table| &table.schema);
     let is_near = schema == Some(&table.name().schema);
     let is_singleton = table.heading().full_primary_key().any(|attribute| attribute.hidden);
+    // Rows that are replaced may own objects, which are released row by row.
+    let releases = options.duplicates == Duplicates::Replace && !instance.owning(table.heading()).is_empty();
     if !is_singleton
+        && !releases
         && !names.is_empty()
         && pairs.iter().all(|(source, target)| is_copied(instance, source, target, is_near))
     {
@@ -60,7 +66,15 @@ pub(crate) fn insert_query(
         };
         let (sql, parameters) = rows.sql()?;
         if let Some(text) = instance.dialect().insert_from(table.heading(), &names, &sql, conflict)? {
-            return instance.write(Vec::new(), |connection| connection.execute(&text, &parameters));
+            let shared = shared_content(instance, &pairs)?;
+            let fresh = match shared.is_empty() {
+                true => Vec::new(),
+                false => vec![intend_content(table, &shared)?],
+            };
+            if !is_condemned(table, &shared, &sql, &parameters)? {
+                return instance.write(fresh, |connection| connection.execute(&text, &parameters));
+            }
+            instance.discard(fresh);
         }
     }
     let options = InsertOptions { ignore_extra_fields: true, ..options };
@@ -70,6 +84,44 @@ pub(crate) fn insert_query(
         Batch::new(names.into_iter().zip(columns.into_columns()))
     });
     insert(table, batches, options, progress)
+}
+
+/// The columns of the query whose copies will name content that other rows name, and the stores of that.
+fn shared_content(instance: &Instance, pairs: &[(&Attribute, &Attribute)]) -> Result<Vec<(String, Arc<dyn Store>)>> {
+    let mut found = Vec::new();
+    for (source, target) in pairs {
+        let chain = target.kind.codec.as_deref().map(|codec| instance.chain(codec)).transpose()?;
+        let is_hash = |chain: &&Chain| chain.codecs().last().is_some_and(|codec| codec.name() == "hash");
+        if let Some(store) = chain.as_ref().filter(is_hash).and_then(Chain::store) {
+            found.push((source.name.clone(), instance.store(&instance.config().store_spec(Some(store), false)?.name)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Intends whatever content the rows name.
+fn intend_content(table: &Table, shared: &[(String, Arc<dyn Store>)]) -> Result<Fresh> {
+    let (instance, schema) = (table.instance(), &table.name().schema);
+    shared.iter().try_for_each(|(_, store)| instance.claim(schema, store))?;
+    instance.intend_all_hashes(schema).map(Fresh::only)
+}
+
+/// True if some of the rows name content that no new row may name: it gets another path when it passes through this
+/// program.
+fn is_condemned(table: &Table, shared: &[(String, Arc<dyn Store>)], sql: &str, parameters: &[Value]) -> Result<bool> {
+    let (instance, schema) = (table.instance(), &table.name().schema);
+    let dialect = instance.dialect();
+    for (column, _) in shared {
+        let path = dialect.json_word(&dialect.quote(column), "path");
+        let sql = format!("SELECT DISTINCT {path} FROM ({sql}) {} WHERE {path} IS NOT NULL", dialect.quote("$0"));
+        let rows = instance.query(&Statement { sql, parameters: parameters.to_vec() })?;
+        let paths: Vec<StorePath> =
+            rows.iter().filter_map(|row| row[0].as_str()).filter_map(|path| StorePath::new(path).ok()).collect();
+        if !instance.moved(schema, &paths.iter().collect::<Vec<_>>())?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// True if what one column holds may stand in another as it is.

@@ -4,12 +4,10 @@ use std::collections::HashSet;
 
 use lodestore_types::{Result, Value};
 
+use super::KEYS_AT_ONCE;
 use super::check::Checked;
 use super::plan::Plan;
 use crate::{Row, Table};
-
-/// So many keys are looked up by one statement.
-const KEYS_AT_ONCE: usize = 10_000;
 
 /// Leaves out the rows whose key is there already, or stands in an earlier one of them. Another program may still be
 /// faster: the insert itself skips too.

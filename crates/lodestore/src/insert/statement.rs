@@ -145,6 +145,14 @@ impl<'a> Inserts<'a> {
         }
     }
 
+    /// The keys of the rows, with the names of what they fill; without those of which the database fills in a part.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&[String], Vec<Row>)> {
+        self.groups.iter().map(|group| {
+            let keys = (0..group.rows.len()).filter_map(|row| self.key_of(group, row)).collect();
+            (&group.names[..], keys)
+        })
+    }
+
     /// The key of a row, unless the database fills in a part of it.
     fn key_of(&self, group: &Group, row: usize) -> Option<Row> {
         let key = self.table.heading().primary_key().map(|attribute| {

@@ -75,3 +75,23 @@
 //! path is never relied on again, so that nothing can come to name it after the second look.
 //!
 //! Programs that keep no journal (DataJoint itself) are guarded against by time alone: see `gc.grace`.
+
+mod claim;
+mod collect;
+mod files;
+mod generation;
+mod intent;
+mod journal;
+mod object;
+mod owning;
+mod references;
+mod renew;
+mod report;
+mod scan;
+
+pub(crate) use intent::Intent;
+pub(crate) use journal::Lifecycle;
+pub(crate) use object::Object;
+pub(crate) use owning::Owning;
+pub use report::{CollectOptions, Collected, SectionReport};
+pub use scan::Listed;

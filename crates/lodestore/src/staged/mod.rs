@@ -18,6 +18,6 @@ pub use array::StagedArray;
 pub use file::StagedFile;
 pub(crate) use finish::Finished;
 pub(crate) use object::Stages;
-pub(crate) use object::tell_staged;
 pub use object::{StagedObject, staged_is_shared};
+pub(crate) use object::{intents_of, tell_staged};
 pub use row::{StagedRow, StagedRows};

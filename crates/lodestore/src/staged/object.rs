@@ -15,8 +15,9 @@ use lodestore_types::{
 
 use super::file::{Content, StagedFile};
 use crate::insert::ready_row;
+use crate::lifecycle::{Intent, Object};
 use crate::placement::{Target, fresh_path};
-use crate::transaction::{Fresh, remove_fresh};
+use crate::transaction::Fresh;
 use crate::{Instance, Row, Table};
 
 /// An object that is written before the row that is to own it goes in: a folder, a file or an array.
@@ -28,6 +29,8 @@ use crate::{Instance, Row, Table};
 pub struct StagedObject(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
+    /// What the journal says of it while no row names it.
+    intents: Vec<Arc<Intent>>,
     pub(super) instance: Instance,
     pub(super) target: Target,
     pub(super) table: FullTableName,
@@ -165,8 +168,18 @@ impl Table {
         let context = context_of(self.name(), name, &key);
         let path =
             fresh_path(&spec, self.name().schema.as_str(), &self.name().table, &context, &path_end(kind, &extension))?;
+        let intents = match kind {
+            // Content has no place yet: the insert intends it.
+            Kind::Content => Vec::new(),
+            _ => {
+                instance.claim(&self.name().schema, &store)?;
+                let object = Object { store: spec.name.clone(), path: path.clone(), tree: true };
+                instance.intend(&self.name().schema, vec![object])?
+            }
+        };
         let staged = StagedObject(Arc::new(Inner {
             instance: instance.clone(),
+            intents,
             target: Target { spec, store },
             table: self.name().clone(),
             attribute: name.to_owned(),
@@ -376,6 +389,7 @@ impl StagedObject {
     fn refused(&self, error: &Error) {
         let unknown = matches!(error.kind(), ErrorKind::LostConnection | ErrorKind::Interrupted);
         self.state().fate = if unknown { Fate::Uncertain } else { Fate::Refused };
+        self.0.instance.keep_renewed(&self.0.intents);
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -385,6 +399,11 @@ impl StagedObject {
     pub(super) fn locate(&self, error: Error) -> Error {
         error.with("attribute", &self.0.attribute).with("store", self.store().name()).with("path", self.path())
     }
+}
+
+/// What the journal says of staged objects.
+pub(crate) fn intents_of(staged: &[StagedObject]) -> Vec<Arc<Intent>> {
+    staged.iter().flat_map(|staged| staged.0.intents.iter().cloned()).collect()
 }
 
 /// Tells staged objects what became of the rows that name them.
@@ -411,8 +430,9 @@ impl Inner {
     }
 
     /// What lies under a path of its own. Content is placed by its hash, and is its insert's.
-    fn fresh(&self) -> Option<Fresh> {
-        (self.kind != Kind::Content).then(|| Fresh::tree(self.target.store.clone(), self.path.clone()))
+    fn fresh(&self) -> Vec<Fresh> {
+        let fresh = || Fresh::tree(self.target.store.clone(), self.path.clone());
+        self.intents.iter().map(|intent| fresh().intended(intent)).collect()
     }
 
     fn discard(&self) {
@@ -435,8 +455,10 @@ impl Inner {
         state.content = None;
         drop(state);
         self.forget();
-        if is_gone {
-            remove_fresh(&self.fresh());
+        match is_gone {
+            true => self.instance.discard(self.fresh()),
+            // Whether a row names it is seen by whoever collects.
+            false => self.instance.give_up(&self.intents, &|_| false),
         }
     }
 
@@ -540,12 +562,14 @@ mod tests {
 
     #[test]
     fn an_object_whose_row_was_refused_goes() {
-        for (kind, left) in [(ErrorKind::Duplicate, 0), (ErrorKind::LostConnection, 1)] {
+        // Of what the server may still be about to commit the collector sees whether a row names it.
+        for kind in [ErrorKind::Duplicate, ErrorKind::LostConnection] {
             let (_home, table, staged) = staged();
             staged.refused(&Error::new(kind, "no"));
             staged.discard();
-            // What the server may still be about to commit is left to the collector.
-            assert_eq!(table.instance().store("").unwrap().list(None).unwrap().count(), left, "{kind:?}");
+            let section = StorePath::new("_schema").unwrap();
+            let left = table.instance().store("").unwrap().list(Some(&section)).unwrap().count();
+            assert_eq!(left, 0, "{kind:?}");
             assert!(staged.put("b", Payload::default()).is_err());
         }
     }

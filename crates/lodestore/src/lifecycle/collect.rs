@@ -1,0 +1,479 @@
+//! Collecting: from what may be garbage to what is, and its end.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use lodestore_codec::manifest::Manifest;
+use lodestore_db::Connection;
+use lodestore_objects::{Store, delete_all};
+use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath, Value};
+use serde_json::Value as Json;
+
+use super::intent::ROWS_AT_ONCE;
+use super::object::{Named, Object, Section, section};
+use super::references::References;
+use super::report::{CollectOptions, Collected};
+use crate::Instance;
+
+/// So many released objects are looked at together.
+const AT_ONCE: usize = 2_000;
+/// A condemnation is remembered for thirty days: so long may a collector sleep.
+const REMEMBERED: i64 = 30 * 86_400;
+/// The longest path that the journal can condemn.
+const LONGEST: usize = lodestore_sql::journal::LONGEST_CONDEMNED;
+
+/// A released object, with all that the journal says of it.
+struct Candidate {
+    ids: Vec<i64>,
+    object: Object,
+    section: Section,
+    store: Arc<dyn Store>,
+}
+
+/// What is known of a candidate after a look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Named,
+    Intended,
+    Garbage,
+}
+
+impl Instance {
+    /// Deletes objects of schemas that no row names any more; a dry run only tells which these are.
+    ///
+    /// Objects of rows that were deleted or changed, and of inserts that did not come to be, are known from the journal:
+    /// the cost grows with their number. A full collection lists the stores as well, and finds what no journal tells of.
+    ///
+    /// # Errors
+    /// `InvalidRequest` inside a transaction; whatever keeps references or stores from being read: then nothing (more) is
+    /// deleted. Objects that could not be deleted are told in the report, and stay in the journal.
+    pub fn collect(&self, schemas: &[SchemaName], options: &CollectOptions) -> Result<Collected> {
+        if self.in_transaction() {
+            return Err(Error::new(ErrorKind::InvalidRequest, "objects cannot be collected inside a transaction")
+                .with_hint("end the transaction first"));
+        }
+        if let Some(store) = &options.store {
+            self.config().store_spec(Some(store), false)?;
+        }
+        let mut report = Collected::new(options);
+        for schema in schemas {
+            self.collect_one(schema, options, &mut report).map_err(|error| error.with("schema", schema))?;
+        }
+        Ok(report)
+    }
+
+    /// Collects what the journal of a schema has to tell, as far as that goes; what fails is left to the next time.
+    pub(crate) fn reclaim(&self, schema: &SchemaName) {
+        if !self.in_transaction() && self.config().get_bool("gc.automatic") {
+            let _ = self.collect(std::slice::from_ref(schema), &CollectOptions::default());
+        }
+    }
+
+    /// Collects all that the journal of a schema knows, without grace.
+    pub(crate) fn collect_all_of(&self, schema: &SchemaName) {
+        let options = CollectOptions { grace: Some(0), ..CollectOptions::default() };
+        let _ = self.collect(std::slice::from_ref(schema), &options);
+    }
+
+    /// Looks, once for each schema, whether others left something to collect: programs that were killed.
+    pub(crate) fn recover(&self, schema: &SchemaName) {
+        {
+            let mut recovered = self.lifecycle().recovered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if recovered.contains(schema) || self.in_transaction() {
+                return;
+            }
+            recovered.push(schema.clone());
+        }
+        let has_work = || -> Result<bool> {
+            if !self.has_journal(schema)? {
+                return Ok(self
+                    .lifecycle()
+                    .folder
+                    .as_ref()
+                    .map(|folder| folder.all())
+                    .transpose()?
+                    .is_some_and(|filed| filed.iter().any(|filed| filed.schema == *schema)));
+            }
+            let ask = self.journal(schema).has_work(self.grace(), self.lease())?;
+            Ok(!self.query(&ask)?.is_empty()
+                || self
+                    .lifecycle()
+                    .folder
+                    .as_ref()
+                    .map(|folder| folder.all())
+                    .transpose()?
+                    .is_some_and(|all| !all.is_empty()))
+        };
+        if has_work().unwrap_or(false) {
+            self.reclaim(schema);
+        }
+    }
+
+    /// How long, in seconds, released objects are kept.
+    pub(crate) fn grace(&self) -> i64 {
+        self.config().get_int("gc.grace").max(self.config().get_int("gc.horizon"))
+    }
+
+    /// How long, in seconds, an intent counts that is not renewed.
+    pub(crate) fn lease(&self) -> i64 {
+        self.config().get_int("gc.lease")
+    }
+
+    fn collect_one(&self, schema: &SchemaName, options: &CollectOptions, report: &mut Collected) -> Result<()> {
+        let has_journal = self.has_journal(schema)?;
+        if !options.dry_run {
+            self.take_over(schema, has_journal)?;
+        }
+        if options.full {
+            self.scan(schema, options, report)?;
+        }
+        if self.has_journal(schema)? {
+            self.sweep(schema, options, report)?;
+        }
+        Ok(())
+    }
+
+    /// Releases what writers intended whose lease is over.
+    fn take_over(&self, schema: &SchemaName, has_journal: bool) -> Result<()> {
+        let Some(folder) = &self.lifecycle().folder else {
+            return if has_journal { self.revoke_expired(schema) } else { Ok(()) };
+        };
+        for abandoned in folder.abandoned()? {
+            let mut by_schema: HashMap<&SchemaName, Vec<&Object>> = HashMap::new();
+            for filed in &abandoned.batches {
+                by_schema.entry(&filed.schema).or_default().extend(&filed.named.objects);
+            }
+            for (schema, objects) in by_schema {
+                if self.schema_exists(schema)? {
+                    self.open_journal(schema)?;
+                    self.write(Vec::new(), |connection| self.add_released(connection, schema, &objects))?;
+                }
+            }
+            abandoned.forget()?;
+        }
+        Ok(())
+    }
+
+    fn revoke_expired(&self, schema: &SchemaName) -> Result<()> {
+        let journal = self.journal(schema);
+        let lease = self.lease();
+        self.write(Vec::new(), |connection| {
+            let ask = journal.expired(lease)?;
+            let (mut revoke, mut forget, mut objects) = (Vec::new(), Vec::new(), Vec::new());
+            for row in connection.query(&ask.sql, &ask.parameters)? {
+                let (Some(batch), Some(text), Some(revoked)) = (row[0].as_str(), row[1].as_str(), row[2].as_i64())
+                else {
+                    return Err(strange());
+                };
+                // A writer that slept may have written them after they were released first.
+                if revoked == 0 { &mut revoke } else { &mut forget }.push(batch.to_owned());
+                objects.extend(named(text)?.objects);
+            }
+            let texts = |batches: &[String]| batches.iter().map(String::as_str).map(str::to_owned).collect::<Vec<_>>();
+            for batches in texts(&revoke).chunks(ROWS_AT_ONCE) {
+                let batches: Vec<&str> = batches.iter().map(String::as_str).collect();
+                let statement = journal.revoke(&batches)?;
+                connection.execute(&statement.sql, &statement.parameters)?;
+            }
+            for batches in texts(&forget).chunks(ROWS_AT_ONCE) {
+                let batches: Vec<&str> = batches.iter().map(String::as_str).collect();
+                let statement = journal.forget_intents(&batches)?;
+                connection.execute(&statement.sql, &statement.parameters)?;
+            }
+            self.add_released(connection, schema, &objects.iter().collect::<Vec<_>>())
+        })
+    }
+
+    /// Adds to the released objects for whoever is collecting already.
+    pub(super) fn add_released(
+        &self,
+        connection: &mut dyn Connection,
+        schema: &SchemaName,
+        objects: &[&Object],
+    ) -> Result<()> {
+        let rows: Vec<(&str, &str, bool)> =
+            objects.iter().map(|object| (object.store.as_str(), object.path.as_str(), object.tree)).collect();
+        for rows in rows.chunks(ROWS_AT_ONCE) {
+            let release = self.journal(schema).release(rows)?;
+            connection.execute(&release.sql, &release.parameters)?;
+        }
+        Ok(())
+    }
+
+    /// Goes through the released objects.
+    fn sweep(&self, schema: &SchemaName, options: &CollectOptions, report: &mut Collected) -> Result<()> {
+        let grace = options.grace.unwrap_or_else(|| self.grace());
+        let journal = self.journal(schema);
+        let mut behind = 0;
+        let mut references = None;
+        loop {
+            let rows = self.query(&journal.released(behind, grace, AT_ONCE)?)?;
+            let Some(last) = rows.last() else { break };
+            behind = last[0].as_i64().ok_or_else(strange)?;
+            let references = match &references {
+                Some(references) => references,
+                None => references.insert(References::load(self, schema)?),
+            };
+            let candidates = self.candidates(schema, &rows, options, report)?;
+            self.settle_fate(schema, references, candidates, options, report)?;
+        }
+        if references.is_some() && !options.dry_run {
+            let forget = journal.forget_condemned(REMEMBERED)?;
+            self.with_connection(|connection| connection.execute(&forget.sql, &forget.parameters))?;
+        }
+        report.waiting +=
+            self.query(&journal.count_released()?)?.first().and_then(|row| row[0].as_i64()).unwrap_or(0) as u64;
+        Ok(())
+    }
+
+    /// The objects of some rows of the journal, each once; those that are not ours to delete are struck.
+    fn candidates(
+        &self,
+        schema: &SchemaName,
+        rows: &[Vec<Value>],
+        options: &CollectOptions,
+        report: &mut Collected,
+    ) -> Result<Vec<Candidate>> {
+        let mut found: HashMap<Object, Vec<i64>> = HashMap::new();
+        let mut foreign = Vec::new();
+        for row in rows {
+            let (Some(id), Some(store), Some(path), Some(tree)) =
+                (row[0].as_i64(), row[1].as_str(), row[2].as_str(), row[3].as_i64())
+            else {
+                return Err(strange());
+            };
+            match StorePath::new(path) {
+                Ok(path) => {
+                    // Other programs write nothing, or `null`, for the default store.
+                    let store = if store == "null" { "" } else { store };
+                    let object = Object { store: store.to_owned(), path, tree: tree != 0 };
+                    found.entry(object).or_default().push(id);
+                }
+                Err(_) => foreign.push(id),
+            }
+        }
+        let mut candidates = Vec::new();
+        for (mut object, ids) in found {
+            let opened = || -> Result<_> {
+                let spec = self.config().store_spec(Some(&object.store), false)?;
+                Ok((self.store(&spec.name)?, spec))
+            };
+            let (store, spec) = match opened() {
+                Ok(opened) => opened,
+                Err(error) => {
+                    report.fail(&object, error);
+                    continue;
+                }
+            };
+            object.store.clone_from(&spec.name);
+            if options.store.as_ref().is_some_and(|store| self.resolved(store) != spec.name) {
+                continue;
+            }
+            match section(&spec, schema.as_str(), &object.path) {
+                Section::Foreign => foreign.extend(ids),
+                Section::Hash(base, _) if base.chars().count() > LONGEST => {
+                    let error = Error::new(ErrorKind::Unsupported, "the path is too long for the journal");
+                    report.fail(&object, error);
+                }
+                section => candidates.push(Candidate { ids, object, section, store }),
+            }
+        }
+        candidates.sort_by(|a, b| a.object.path.cmp(&b.object.path));
+        if !options.dry_run {
+            self.strike(schema, &foreign)?;
+        }
+        Ok(candidates)
+    }
+
+    fn resolved(&self, store: &str) -> String {
+        self.config().store_spec(Some(store), false).map_or_else(|_| store.to_owned(), |spec| spec.name)
+    }
+
+    /// Looks, condemns, looks again, deletes and strikes.
+    fn settle_fate(
+        &self,
+        schema: &SchemaName,
+        references: &References<'_>,
+        candidates: Vec<Candidate>,
+        options: &CollectOptions,
+        report: &mut Collected,
+    ) -> Result<()> {
+        let verdicts = self.look(schema, references, &candidates)?;
+        let mut named: Vec<i64> = Vec::new();
+        let mut doomed = Vec::new();
+        for (candidate, verdict) in candidates.into_iter().zip(verdicts) {
+            let of_section = report.section(&candidate.section);
+            match verdict {
+                Verdict::Named => {
+                    of_section.referenced += u64::from(!options.full);
+                    named.extend(candidate.ids);
+                }
+                Verdict::Intended => report.intended += 1,
+                Verdict::Garbage => doomed.push(candidate),
+            }
+        }
+        if options.dry_run {
+            for candidate in doomed {
+                let bytes = size_of(&candidate)?;
+                report.section(&candidate.section).orphan(candidate.object.path.as_str(), bytes);
+            }
+            return Ok(());
+        }
+        self.strike(schema, &named)?;
+        let mut stores: Vec<Arc<dyn Store>> = Vec::new();
+        for candidate in &doomed {
+            if !stores.iter().any(|store| Arc::ptr_eq(store, &candidate.store)) {
+                stores.push(candidate.store.clone());
+            }
+        }
+        stores.iter().try_for_each(|store| self.claim(schema, store))?;
+        let doomed = self.condemn(schema, references, doomed)?;
+        self.delete_objects(schema, doomed, &stores, report)
+    }
+
+    /// What intents and rows say of candidates: intents are read first.
+    fn look(&self, schema: &SchemaName, references: &References<'_>, candidates: &[Candidate]) -> Result<Vec<Verdict>> {
+        if candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (intended, all_hashes) = self.intended(schema)?;
+        let objects: Vec<&Object> = candidates.iter().map(|candidate| &candidate.object).collect();
+        let named = references.named(&objects)?;
+        let verdict = |(at, candidate): (usize, &Candidate)| {
+            let is_hash = matches!(candidate.section, Section::Hash(..));
+            match named.contains(&at) {
+                true => Verdict::Named,
+                false if intended.contains(&candidate.object.path) || (all_hashes && is_hash) => Verdict::Intended,
+                false => Verdict::Garbage,
+            }
+        };
+        Ok(candidates.iter().enumerate().map(verdict).collect())
+    }
+
+    /// The paths that live writers of a schema intend, and whether one intends every hash path.
+    pub(super) fn intended(&self, schema: &SchemaName) -> Result<(HashSet<StorePath>, bool)> {
+        let (mut paths, mut all_hashes) = (HashSet::new(), false);
+        let mut add = |named: Named| {
+            all_hashes |= named.all_hashes;
+            paths.extend(named.objects.into_iter().map(|object| object.path));
+        };
+        match &self.lifecycle().folder {
+            Some(folder) => {
+                folder.all()?.into_iter().filter(|filed| filed.schema == *schema).for_each(|filed| add(filed.named));
+            }
+            None if self.has_journal(schema)? => {
+                for row in self.query(&self.journal(schema).intents()?)? {
+                    let (Some(text), Some(revoked)) = (row[0].as_str(), row[1].as_i64()) else { return Err(strange()) };
+                    // The transaction of one that was revoked fails.
+                    if revoked == 0 {
+                        add(named(text)?);
+                    }
+                }
+            }
+            None => {}
+        }
+        Ok((paths, all_hashes))
+    }
+
+    /// Condemns the hash paths among candidates, and gives those that are garbage still.
+    fn condemn(
+        &self,
+        schema: &SchemaName,
+        references: &References<'_>,
+        doomed: Vec<Candidate>,
+    ) -> Result<Vec<Candidate>> {
+        let (hashed, mut rest): (Vec<Candidate>, Vec<Candidate>) =
+            doomed.into_iter().partition(|candidate| matches!(candidate.section, Section::Hash(..)));
+        let mut paths: HashMap<&str, i64> = HashMap::new();
+        for candidate in &hashed {
+            if let Section::Hash(base, generation) = &candidate.section {
+                let known = paths.entry(base).or_insert(*generation);
+                *known = (*known).max(*generation);
+            }
+        }
+        let paths: Vec<(&str, i64)> = paths.into_iter().collect();
+        for paths in paths.chunks(ROWS_AT_ONCE) {
+            let condemn = self.journal(schema).condemn(paths)?;
+            self.with_connection(|connection| connection.execute(&condemn.sql, &condemn.parameters))?;
+        }
+        // What is named now is struck when it is met again.
+        let verdicts = self.look(schema, references, &hashed)?;
+        let garbage = hashed.into_iter().zip(verdicts).filter(|(_, verdict)| *verdict == Verdict::Garbage);
+        rest.extend(garbage.map(|(candidate, _)| candidate));
+        Ok(rest)
+    }
+
+    fn delete_objects(
+        &self,
+        schema: &SchemaName,
+        doomed: Vec<Candidate>,
+        stores: &[Arc<dyn Store>],
+        report: &mut Collected,
+    ) -> Result<()> {
+        let mut gone: Vec<i64> = Vec::new();
+        for store in stores {
+            let own: Vec<&Candidate> = doomed.iter().filter(|candidate| Arc::ptr_eq(&candidate.store, store)).collect();
+            let sizes: Vec<u64> = own.iter().map(|candidate| size_of(candidate)).collect::<Result<_>>()?;
+            let single: Vec<StorePath> = own.iter().map(|candidate| candidate.object.path.clone()).collect();
+            let outcomes = delete_all(store, &single);
+            for ((candidate, bytes), outcome) in own.into_iter().zip(sizes).zip(outcomes) {
+                let outcome = outcome.and_then(|()| match candidate.object.tree {
+                    true => delete_tree(store, &candidate.object.path),
+                    false => Ok(()),
+                });
+                match outcome {
+                    Ok(()) => {
+                        report.section(&candidate.section).delete(candidate.object.path.as_str(), bytes);
+                        gone.extend(&candidate.ids);
+                    }
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {
+                        self.strike(schema, &gone)?;
+                        return Err(error);
+                    }
+                    Err(error) => report.fail(&candidate.object, error),
+                }
+            }
+        }
+        self.strike(schema, &gone)
+    }
+
+    fn strike(&self, schema: &SchemaName, ids: &[i64]) -> Result<()> {
+        for ids in ids.chunks(AT_ONCE) {
+            let strike = self.journal(schema).strike(ids)?;
+            self.with_connection(|connection| connection.execute(&strike.sql, &strike.parameters))?;
+        }
+        Ok(())
+    }
+}
+
+/// What lies in a folder, and its manifest last.
+fn delete_tree(store: &Arc<dyn Store>, path: &StorePath) -> Result<()> {
+    let inside = store.list(Some(path))?.map(|entry| entry.map(|entry| entry.path)).collect::<Result<Vec<_>>>()?;
+    delete_all(store, &inside).into_iter().collect::<Result<()>>()?;
+    store.delete(&Manifest::path_for(path)?)
+}
+
+/// The size of an object, where it costs no request to know.
+fn size_of(candidate: &Candidate) -> Result<u64> {
+    let Candidate { store, object, .. } = candidate;
+    if store.local_path(&object.path).is_none() {
+        return Ok(0);
+    }
+    let mut size = store.size(&object.path)?.unwrap_or(0);
+    if object.tree {
+        for entry in store.list(Some(&object.path))? {
+            size += entry?.size;
+        }
+    }
+    Ok(size)
+}
+
+fn named(text: &str) -> Result<Named> {
+    let document: Json = serde_json::from_str(text).map_err(|_| strange())?;
+    Named::from_json(&document)
+}
+
+fn strange() -> Error {
+    Error::new(ErrorKind::Corrupt, "the journal holds what no journal holds")
+        .with_hint("nothing is deleted; a newer Lodestore may understand it")
+}

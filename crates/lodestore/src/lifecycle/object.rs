@@ -1,0 +1,149 @@
+//! An object as the journal names it, and what its path says of it.
+
+use lodestore_codec::hash::is_content_hash;
+use lodestore_types::{Error, ErrorKind, Result, StorePath};
+use serde_json::{Value as Json, json};
+
+use crate::config::StoreSpec;
+
+/// An object in a store; or a folder of objects, with its manifest beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Object {
+    /// The name of the store.
+    pub(crate) store: String,
+    pub(crate) path: StorePath,
+    /// True if it may be a folder.
+    pub(crate) tree: bool,
+}
+
+/// What a batch of intents names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// True if it is every hash path of the schema.
+    pub(crate) all_hashes: bool,
+    pub(crate) objects: Vec<Object>,
+}
+
+impl Named {
+    pub(crate) fn to_json(&self) -> Json {
+        let objects: Vec<Json> =
+            self.objects.iter().map(|object| json!([object.store, object.path.as_str(), object.tree])).collect();
+        json!({ "all_hashes": self.all_hashes, "objects": objects })
+    }
+
+    /// # Errors
+    /// `Corrupt` for what no version that we know of wrote.
+    pub(crate) fn from_json(json: &Json) -> Result<Self> {
+        let strange = || {
+            Error::new(ErrorKind::Corrupt, "the journal holds intents of a form that is not known here")
+                .with_hint("a newer Lodestore may have written them: nothing is deleted until you use that")
+        };
+        let all_hashes = json["all_hashes"].as_bool().ok_or_else(strange)?;
+        let object = |entry: &Json| match entry.as_array().map(Vec::as_slice) {
+            Some([Json::String(store), Json::String(path), Json::Bool(tree)]) => {
+                Ok(Object { store: store.clone(), path: StorePath::new(path.as_str())?, tree: *tree })
+            }
+            _ => Err(strange()),
+        };
+        let objects = json["objects"].as_array().ok_or_else(strange)?.iter().map(object).collect::<Result<_>>()?;
+        Ok(Named { all_hashes, objects })
+    }
+}
+
+/// Which part of a store an object lies in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// Content, by its hash: the path of generation 0, and the generation.
+    Hash(String, i64),
+    /// Objects of one row each.
+    Schema,
+    /// Neither is for us to delete: files of users, other schemas, what other programs left.
+    Foreign,
+}
+
+/// Where a path lies, as the section of a schema in a store.
+pub(crate) fn section(spec: &StoreSpec, schema: &str, path: &StorePath) -> Section {
+    let below = |prefix: &str| path.as_str().strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/'));
+    if let Some(rest) = below(&spec.hash_prefix).filter(|_| !spec.hash_prefix.is_empty()) {
+        let name = path.file_name();
+        let (hash, generation) = match name.split_once('.') {
+            Some((hash, number)) => (hash, number.parse::<i64>().ok().filter(|number| *number > 0)),
+            None => (name, Some(0)),
+        };
+        let own = rest.strip_prefix(schema).is_some_and(|rest| rest.starts_with('/'));
+        return match generation {
+            Some(generation) if own && is_content_hash(hash) => {
+                let base = &path.as_str()[..path.as_str().len() - name.len() + hash.len()];
+                Section::Hash(base.to_owned(), generation)
+            }
+            _ => Section::Foreign,
+        };
+    }
+    if let Some(rest) = below(&spec.schema_prefix).filter(|_| !spec.schema_prefix.is_empty()) {
+        // A partitioned store puts some of the key in front.
+        let mut segments = rest.split('/').skip_while(|segment| segment.contains('='));
+        if segments.next() == Some(schema) && segments.next().is_some() {
+            return Section::Schema;
+        }
+    }
+    Section::Foreign
+}
+
+/// The path of a generation of a hash path.
+///
+/// # Errors
+/// `InvalidName` if it becomes too long.
+pub(crate) fn generation_path(base: &str, generation: i64) -> Result<StorePath> {
+    match generation {
+        0 => StorePath::new(base),
+        _ => StorePath::new(format!("{base}.{generation}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn spec() -> StoreSpec {
+        let mut config = Config::default();
+        config.set("stores", json!({"main": {"protocol": "file", "location": "/data"}})).unwrap();
+        config.store_spec(Some("main"), false).unwrap()
+    }
+
+    #[test]
+    fn sections_are_told_by_whole_segments() {
+        let of = |path: &str| section(&spec(), "lab", &StorePath::new(path).unwrap());
+        let hash = "abcdefghijklmnopqrstuvwxyz";
+        let base = format!("_hash/lab/{hash}");
+        assert_eq!(of(&base), Section::Hash(base.clone(), 0));
+        assert_eq!(of(&format!("{base}.12")), Section::Hash(base.clone(), 12));
+        let folded = format!("_hash/lab/ab/cd/{hash}");
+        assert_eq!(of(&folded), Section::Hash(folded.clone(), 0));
+        for path in ["_schema/lab/Scan/id=1/x.abc.npy", "_schema/day=1/rig=2/lab/Scan/x.npy"] {
+            assert_eq!(of(path), Section::Schema, "{path}");
+        }
+        for path in [
+            "_hash/laboratory/abcdefghijklmnopqrstuvwxyz",
+            "_hash/lab/readme.txt",
+            "_hash/lab/abcdefghijklmnopqrstuvwxyz.0",
+            "_schema/laboratory/Scan/x.npy",
+            "_schema/lab",
+            "_schema/other/lab/x",
+            "raw/lab/x",
+            "_hashes/lab/x",
+        ] {
+            assert_eq!(of(path), Section::Foreign, "{path}");
+        }
+    }
+
+    #[test]
+    fn named_objects_come_back() {
+        let object = |path: &str, tree| Object { store: "main".into(), path: StorePath::new(path).unwrap(), tree };
+        let named = Named { all_hashes: true, objects: vec![object("a", true), object("é/\"b", false)] };
+        assert_eq!(Named::from_json(&named.to_json()).unwrap(), named);
+        for strange in [json!({}), json!({"all_hashes": false, "objects": [1]}), json!([])] {
+            assert_eq!(Named::from_json(&strange).unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The full scan: what lies in the stores and no row names.
+//!
+//! Memory holds a number for each reference and no listing: stores are read as they tell. What a scan finds is only
+//! released; whether it is garbage is seen when it is swept, like everything else.
+
+use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use lodestore_objects::Store;
+use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath};
+
+use super::object::{Object, Section, section};
+use super::references::{References, spelled};
+use super::report::{CollectOptions, Collected};
+use crate::Instance;
+use crate::config::StoreSpec;
+
+/// So many objects are released by one transaction.
+const AT_ONCE: usize = 5_000;
+
+/// Paths, each as a number that few others have: one that is taken for another is kept.
+struct Paths {
+    hasher: RandomState,
+    known: HashSet<u64>,
+}
+
+impl Paths {
+    fn new() -> Self {
+        Paths { hasher: RandomState::new(), known: HashSet::new() }
+    }
+
+    fn add(&mut self, text: &str) {
+        self.known.insert(self.hasher.hash_one(text));
+    }
+
+    fn has(&self, text: &str) -> bool {
+        self.known.contains(&self.hasher.hash_one(text))
+    }
+
+    /// True if the path, a folder above it, or the object whose manifest it is, is among them.
+    fn covers(&self, path: &str) -> bool {
+        self.has(path)
+            || path.match_indices('/').any(|(end, _)| self.has(&path[..end]))
+            || path.strip_suffix(".manifest.json").is_some_and(|object| self.has(object))
+    }
+}
+
+/// An object in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The name of the store.
+    pub store: String,
+    /// Its path.
+    pub path: StorePath,
+    /// Its size in bytes.
+    pub size: u64,
+    /// True if it is content, placed by its hash.
+    pub is_hash: bool,
+}
+
+impl Instance {
+    /// Releases objects of a schema that lie in stores for long and that no row names.
+    pub(super) fn scan(&self, schema: &SchemaName, options: &CollectOptions, report: &mut Collected) -> Result<()> {
+        let references = References::load(self, schema)?;
+        let mut named = Paths::new();
+        references.each(&mut |text| {
+            named.add(&spelled(text));
+            Ok(())
+        })?;
+        let mut known = Paths::new();
+        if self.has_journal(schema)? {
+            self.released_paths(schema, &mut |path| known.add(path))?;
+        }
+        let (intended, all_hashes) = self.intended(schema)?;
+        intended.iter().for_each(|path| known.add(path.as_str()));
+        let age = options.age.unwrap_or_else(|| self.config().get_int("gc.age"));
+        for (spec, store) in self.stores_of(options.store.as_deref(), report)? {
+            if !options.dry_run {
+                self.open_journal(schema)?;
+                self.claim(schema, &store)?;
+            }
+            let now = store.now()?;
+            let mut found: Vec<Object> = Vec::new();
+            self.each_listed(schema, &spec, &store, &mut |entry, place| {
+                let of_section = report.section(&place);
+                of_section.stored += 1;
+                let path = entry.path.as_str();
+                if named.covers(path) {
+                    of_section.referenced += 1;
+                } else if known.covers(path) || (all_hashes && matches!(place, Section::Hash(..))) {
+                    // The journal knows it.
+                } else if now.as_second() - entry.modified.as_second() < age {
+                    report.young += 1;
+                } else if options.dry_run {
+                    of_section.orphan(path, entry.size);
+                } else {
+                    found.push(Object { store: spec.name.clone(), path: entry.path, tree: false });
+                    if found.len() == AT_ONCE {
+                        self.release_found(schema, &mut found)?;
+                    }
+                }
+                Ok(())
+            })?;
+            self.release_found(schema, &mut found)?;
+        }
+        Ok(())
+    }
+
+    fn release_found(&self, schema: &SchemaName, found: &mut Vec<Object>) -> Result<()> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let objects: Vec<&Object> = found.iter().collect();
+        self.write(Vec::new(), |connection| self.add_released(connection, schema, &objects))?;
+        found.clear();
+        Ok(())
+    }
+
+    fn released_paths(&self, schema: &SchemaName, visit: &mut dyn FnMut(&str)) -> Result<()> {
+        let journal = self.journal(schema);
+        let mut behind = 0;
+        loop {
+            // Whatever their age: a grace that began in the future has no released object.
+            let rows = self.query(&journal.released(behind, i64::MIN / 4, AT_ONCE)?)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            behind = last[0].as_i64().unwrap_or(i64::MAX);
+            rows.iter().filter_map(|row| row[2].as_str()).for_each(&mut *visit);
+        }
+    }
+
+    /// The stores that are configured, or the one that is named, each place once. One that cannot be opened is told.
+    fn stores_of(&self, only: Option<&str>, report: &mut Collected) -> Result<Vec<(StoreSpec, Arc<dyn Store>)>> {
+        let names: Vec<String> = match only {
+            Some(name) => vec![self.config().store_spec(Some(name), false)?.name],
+            None => self.config().store_names().into_iter().map(str::to_owned).collect(),
+        };
+        let mut found: Vec<(StoreSpec, Arc<dyn Store>)> = Vec::new();
+        for name in names {
+            let open = || Ok::<_, Error>((self.config().store_spec(Some(&name), false)?, self.store(&name)?));
+            match open() {
+                Ok((spec, store)) => {
+                    let same = |other: &StoreSpec| {
+                        other.hash_prefix == spec.hash_prefix && other.schema_prefix == spec.schema_prefix
+                    };
+                    if !found.iter().any(|(other, known)| known.url(None) == store.url(None) && same(other)) {
+                        found.push((spec, store));
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+                Err(error) => report.failures.push(error.with("store", &name).to_string()),
+            }
+        }
+        Ok(found)
+    }
+
+    fn each_listed(
+        &self,
+        schema: &SchemaName,
+        spec: &StoreSpec,
+        store: &Arc<dyn Store>,
+        visit: &mut dyn FnMut(lodestore_objects::Entry, Section) -> Result<()>,
+    ) -> Result<()> {
+        let mut folders = vec![
+            StorePath::new(format!("{}/{schema}", spec.hash_prefix))?,
+            StorePath::new(format!("{}/{schema}", spec.schema_prefix))?,
+        ];
+        // A partitioned store puts some of the key in front of the schema.
+        let level = store.list_level(Some(&StorePath::new(&spec.schema_prefix)?))?;
+        folders.extend(level.folders.into_iter().filter(|folder| folder.file_name().contains('=')));
+        for folder in folders {
+            for entry in store.list(Some(&folder))? {
+                let entry = entry?;
+                match section(spec, schema.as_str(), &entry.path) {
+                    Section::Foreign => {}
+                    place => visit(entry, place)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The objects of a schema that lie in the stores, or in one of them.
+    ///
+    /// # Errors
+    /// `UnknownStore`; `Storage` if a store cannot be listed.
+    pub fn list_objects(&self, schema: &SchemaName, store: Option<&str>) -> Result<Vec<Listed>> {
+        let mut unopened = Collected::default();
+        let mut found = Vec::new();
+        for (spec, store) in self.stores_of(store, &mut unopened)? {
+            self.each_listed(schema, &spec, &store, &mut |entry, place| {
+                let is_hash = matches!(place, Section::Hash(..));
+                found.push(Listed { store: spec.name.clone(), path: entry.path, size: entry.size, is_hash });
+                Ok(())
+            })?;
+        }
+        match unopened.failures.into_iter().next() {
+            Some(failure) => Err(Error::new(ErrorKind::Storage, failure)),
+            None => Ok(found),
+        }
+    }
+
+    /// The paths in the sections of a schema that rows name, in any schema of the database: of content, and of other objects.
+    ///
+    /// # Errors
+    /// As [`Instance::collect`].
+    pub fn referenced_paths(&self, schema: &SchemaName) -> Result<(HashSet<String>, HashSet<String>)> {
+        let references = References::load(self, schema)?;
+        let specs: Vec<StoreSpec> = {
+            let config = self.config();
+            config.store_names().into_iter().map(|name| config.store_spec(Some(name), false)).collect::<Result<_>>()?
+        };
+        let (mut content, mut objects) = (HashSet::new(), HashSet::new());
+        references.each(&mut |text| {
+            let text = spelled(text);
+            let Ok(path) = StorePath::new(&*text) else { return Ok(()) };
+            for spec in &specs {
+                match section(spec, schema.as_str(), &path) {
+                    Section::Hash(..) => drop(content.insert(text.to_string())),
+                    Section::Schema => drop(objects.insert(text.to_string())),
+                    Section::Foreign => {}
+                }
+            }
+            Ok(())
+        })?;
+        Ok((content, objects))
+    }
+}
