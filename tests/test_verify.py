@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import lodestore as dj
+from lodestore._lodestore import StoreHandle
 from lodestore.errors import DataJointError, MissingTableError
 
 
@@ -170,33 +171,86 @@ print(report.sound, report.resumed, report.objects)
 """
 
 
-@pytest.mark.databases("sqlite")
-def test_a_killed_verification_goes_on_where_it_was(project, schema, tmp_path):
+@pytest.fixture
+def large(project, schema):
+    """A table of so many bytes that a deep look takes several turns."""
+
     @schema
     class Large(dj.Manual):
         definition = "id : int32\n---\ndata : <object@>"
 
-    # In a deep look so many bytes are read at a time that there are several turns.
     Large.insert(({"id": n, "data": bytes([n % 251]) * 20_000} for n in range(9000)), chunk_size=3000)
     project.connection.close()
-    state = tmp_path / "state"
-    resumed = 0
-    for _ in range(20):
-        process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, state], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-        )
-        while process.poll() is None:
-            # Killed as soon as it has written down something more.
-            if state.exists() and state.stat().st_size > 400 + 16 * resumed:
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.002)
-        told = process.communicate()[0].split()
-        if told:
+
+
+def interrupt(process, state, number, written):
+    """Sends a signal as soon as something more than `written` bytes was found sound; gives the status and what was told."""
+    while process.poll() is None:
+        if state.exists() and state.stat().st_size > written + 400:
+            process.send_signal(number)
             break
-        resumed = max(resumed, (state.stat().st_size - 100) // 16)
-    assert told[0] == "True" and int(told[1]) > 0 and int(told[1]) + int(told[2]) == 9000
+        time.sleep(0.002)
+    told = process.communicate(timeout=60)[0]
+    return process.returncode, told
+
+
+@pytest.mark.databases("sqlite")
+def test_an_interrupted_verification_goes_on_where_it_was(large, tmp_path):
+    state = tmp_path / "state"
+    # Ctrl-C first; then killed again and again.
+    command = [
+        sys.executable,
+        "-m",
+        "lodestore",
+        "verify",
+        "--deep",
+        "--state",
+        state,
+        "--project",
+        "project",
+    ]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    status, told = interrupt(process, state, signal.SIGINT, 0)
+    assert status == 130 and told == "" and state.exists()
+    for _ in range(20):
+        written = state.stat().st_size
+        command = [sys.executable, "-c", PROGRAM, state]
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        status, told = interrupt(process, state, signal.SIGKILL, written)
+        if status == 0:
+            break
+    sound, resumed, looked_at = told.split()
+    assert sound == "True" and int(resumed) > 0 and int(resumed) + int(looked_at) == 9000
     assert not state.exists()
+
+
+@pytest.mark.databases("sqlite")
+def test_stores_elsewhere_are_verified_alike(stored_project):
+    schema = stored_project.Schema("lab")
+
+    @schema
+    class Far(dj.Manual):
+        definition = "id : int32\n---\na : <npy@>\nb : <blob@>"
+
+    Far.insert({"id": n, "a": np.arange(n + 5), "b": f"text {n}"} for n in range(30))
+    assert schema.verify(deep=True).sound and schema.usage()["objects"] == 60
+    store = StoreHandle.open(stored_project.connection._core, "")
+    paths = [path for path, _ in store.list(None) if not path.startswith(".lodestore")]
+    arrays = [path for path in paths if path.startswith("_schema")]
+    content = bytearray(store.get(arrays[0]))
+    content[-1] ^= 1
+    for path in (arrays[0], arrays[1]):
+        store.delete(path)
+    store.put(arrays[0], bytes(content))
+    store.put("_schema/lab/Far/id=99/a.TOKENabc.npy", b"left over")
+    assert schema.verify().counts["damaged"] == 0
+    counts = schema.verify(deep=True).counts
+    assert (counts["missing"], counts["damaged"], counts["unreferenced"], counts["unreadable"]) == (
+        1,
+        1,
+        1,
+        0,
+    )
 
 
 @pytest.fixture
