@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use lodestore_types::{Error, ErrorKind, Result, Segment, StorePath, Timestamp, Uuid};
+use lodestore_types::{Error, ErrorKind, FileSegment, Result, Segment, StorePath, Timestamp, Uuid};
 
 /// What to do if the path is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,6 +176,27 @@ pub trait Store: Send + Sync + fmt::Debug {
         entry?.map(|entry| entry.modified).ok_or_else(|| {
             Error::new(ErrorKind::Storage, "an object that was just written is not there").with("store", self.name())
         })
+    }
+
+    /// Makes an empty file of this machine, of which [`adopt`](Store::adopt) makes an object without copying it; `None` for
+    /// a store that keeps no files here. It is no object, and whoever asked for it removes it if it comes to nothing.
+    ///
+    /// # Errors
+    /// [`Storage`](lodestore_types::ErrorKind::Storage).
+    fn scratch(&self) -> Result<Option<PathBuf>> {
+        Ok(None)
+    }
+
+    /// Makes a file that [`scratch`](Store::scratch) gave the object at `path`, in place of what is there, as
+    /// [`put`](Store::put) does; the file is gone then.
+    ///
+    /// # Errors
+    /// As [`Store::put`]; the file is then as it was.
+    fn adopt(&self, path: &StorePath, scratch: &Path) -> Result<()> {
+        self.put(path, &[FileSegment::open(scratch)?.into()], PutMode::Replace)?;
+        // The object is there: that the file is left to be swept is no reason to say otherwise.
+        let _ = std::fs::remove_file(scratch);
+        Ok(())
     }
 
     /// So many requests at once are worth making: a disk gains from a few, a network from many.

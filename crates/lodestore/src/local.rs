@@ -111,7 +111,8 @@ impl Drop for ScratchFolder {
     }
 }
 
-fn scratch_name() -> String {
+/// A name that no other file has.
+pub(crate) fn scratch_name() -> String {
     format!(".lodestore-{}.part", new_token(16))
 }
 

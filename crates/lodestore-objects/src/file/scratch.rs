@@ -26,6 +26,11 @@ fn rename_to_free(_: &File, _: &str, _: &str) -> Result<(), Errno> {
     Err(Errno::NOSYS)
 }
 
+/// A name that no other scratch file has.
+pub(super) fn fresh_name() -> String {
+    format!("{HEAD}{}{TAIL}", Uuid::new_v4().simple())
+}
+
 /// True for the names of scratch files, which are no objects.
 pub(super) fn is_scratch(name: &str) -> bool {
     name.strip_prefix(HEAD)
@@ -43,7 +48,7 @@ pub(super) struct Scratch<'a> {
 
 impl<'a> Scratch<'a> {
     pub(super) fn new(folder: &'a Folder) -> io::Result<Self> {
-        let name = format!("{HEAD}{}{TAIL}", Uuid::new_v4().simple());
+        let name = fresh_name();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = openat(&folder.file, &name, flags, Mode::from_raw_mode(0o666))?.into();
         Ok(Scratch { folder, name, file })

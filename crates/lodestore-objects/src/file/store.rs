@@ -14,7 +14,7 @@ use lodestore_types::{Error, ErrorKind, FileSegment, Result, Segment, StorePath,
 use super::folder::{Folder, Folders};
 use super::list::{Walk, objects, timestamp};
 use super::read::{is_absence, open, read};
-use super::scratch::{Scratch, is_scratch};
+use super::scratch::{Scratch, fresh_name, is_scratch};
 use super::{config, error};
 use crate::store::short;
 use crate::{Entries, Entry, PutMode, PutOutcome, Store};
@@ -123,6 +123,17 @@ impl FileStore {
             PutOutcome::AlreadyThere => drop(self.is_taken(path, &folder)?),
         }
         Ok(outcome)
+    }
+
+    /// Gives a complete file the name of an object; false if it lies on another file system.
+    fn try_adopt(&self, path: &StorePath, scratch: &Path) -> io::Result<bool> {
+        let folder = self.folders.enter_or_make(folder_of(path))?;
+        fs::File::open(scratch)?.sync_all()?;
+        match rustix::fs::renameat(rustix::fs::CWD, scratch, &folder.file, path.file_name()) {
+            Ok(()) => folder.sync().map(|()| true),
+            Err(rustix::io::Errno::XDEV) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// True if an object is there; it is durable then, whoever wrote it.
@@ -311,6 +322,35 @@ impl Store for FileStore {
     fn now(&self) -> Result<Timestamp> {
         let fail = |cause| error::storage("ask the store for the time", cause).with("store", &self.name);
         self.clock().map(timestamp).map_err(fail)
+    }
+
+    /// In the location itself: there it needs no folder that might have to go again.
+    fn scratch(&self) -> Result<Option<PathBuf>> {
+        let file = self.root().join(fresh_name());
+        match fs::File::create_new(&file) {
+            Ok(_) => Ok(Some(file)),
+            Err(cause) => Err(error::storage("make a scratch file", cause).with("store", &self.name)),
+        }
+    }
+
+    fn adopt(&self, path: &StorePath, scratch: &Path) -> Result<()> {
+        let mut attempt = 1;
+        loop {
+            match self.try_adopt(path, scratch) {
+                Ok(true) => return Ok(()),
+                // A mount or a link splits the store.
+                Ok(false) => {
+                    self.put(path, &[FileSegment::open(scratch)?.into()], PutMode::Replace)?;
+                    return fs::remove_file(scratch)
+                        .map_err(|cause| self.fail("remove what was copied to", path, cause));
+                }
+                // Somebody pruned the folder.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS && scratch.is_file() => {
+                    attempt += 1;
+                }
+                Err(cause) => return Err(self.fail("write the object", path, cause)),
+            }
+        }
     }
 
     fn local_path(&self, path: &StorePath) -> Option<PathBuf> {

@@ -34,6 +34,7 @@ pub fn conformance(fresh: &dyn Fn() -> Fixture) {
         copies,
         large,
         files,
+        adopted,
         creators_race,
         readers_see_whole_objects,
     ] {
@@ -238,6 +239,25 @@ fn files(store: &dyn Store) {
     assert_eq!(store.put(&path("changed"), &payload, PutMode::Create).unwrap_err().kind(), ErrorKind::Storage);
     assert_eq!(store.get(&path("changed")).unwrap(), None);
     assert_eq!(store.list(None).unwrap().count(), 1);
+}
+
+/// A file of this machine becomes an object, whether the store makes it itself or has to copy it.
+fn adopted(store: &dyn Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = || store.list(None).unwrap().map(|entry| entry.unwrap().path).collect::<Vec<_>>();
+    let before = listed();
+    for (content, at) in [("first", path("adopted/x")), ("second", path("adopted/x")), ("", path("adopted/deep/er"))] {
+        let given = store.scratch().unwrap();
+        let scratch = given.unwrap_or_else(|| folder.path().join("scratch"));
+        std::fs::write(&scratch, content).unwrap();
+        assert!(listed().len() <= before.len() + 1, "a scratch file is no object");
+        store.adopt(&at, &scratch).unwrap();
+        assert_eq!(store.get(&at).unwrap().unwrap(), content);
+        assert!(!scratch.exists());
+    }
+    let elsewhere = folder.path().join("elsewhere");
+    assert!(store.adopt(&path("adopted/none"), &elsewhere).is_err());
+    assert_eq!(store.head(&path("adopted/none")).unwrap(), None);
 }
 
 fn creators_race(store: &dyn Store) {

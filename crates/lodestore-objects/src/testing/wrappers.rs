@@ -1,7 +1,7 @@
 //! Stores around other stores.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -89,6 +89,15 @@ macro_rules! forward {
             fn now(&self) -> Result<Timestamp> {
                 self.$before()?;
                 self.inner.now()
+            }
+
+            fn scratch(&self) -> Result<Option<PathBuf>> {
+                self.inner.scratch()
+            }
+
+            fn adopt(&self, path: &StorePath, scratch: &Path) -> Result<()> {
+                self.$before()?;
+                self.inner.adopt(path, scratch)
             }
 
             fn at_once(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use lodestore_codec::attach;
@@ -9,7 +10,7 @@ use lodestore_codec::hash::{Checksummer, ContentHasher};
 use lodestore_types::{FileSegment, Payload, Result, Segment};
 
 use super::object::{Kind, StagedObject};
-use crate::local::{ScratchFolder, failed};
+use crate::local::{failed, scratch_name};
 
 /// So much of a file is read at a time, where its checksum must be computed again.
 const PIECE: usize = 1 << 20;
@@ -19,22 +20,30 @@ const PIECE: usize = 1 << 20;
 /// It is a scratch file of this machine until then, so that it can be read and written anywhere in it. Its checksum is
 /// computed on the way; a program that goes back and writes again costs one more reading.
 ///
-/// The scratch file lies in the folder that the store's setting `stage` names, else in that for temporary files.
+/// The scratch file of a store in a folder lies in that folder, and becomes the object without being copied. That of
+/// other stores lies in the folder that the store's setting `stage` names, else in that for temporary files.
 pub struct StagedFile {
     object: StagedObject,
-    /// Removed with the file in it when this is dropped.
-    scratch: Option<ScratchFolder>,
-    path: PathBuf,
+    scratch: ScratchFile,
     file: File,
     at: u64,
     hashing: Hashing,
     finished: bool,
 }
 
+/// A file under a name of its own, gone when this is dropped.
+struct ScratchFile(PathBuf);
+
+impl Drop for ScratchFile {
+    fn drop(&mut self) {
+        // What became an object is not here any more.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// Complete content that waits for its place, with what names it.
 pub(super) struct Content {
-    /// Removes the file when dropped.
-    _scratch: Option<ScratchFolder>,
+    _scratch: ScratchFile,
     pub(super) payload: Payload,
     pub(super) hash: String,
     pub(super) checksum: String,
@@ -42,15 +51,15 @@ pub(super) struct Content {
 
 impl StagedFile {
     pub(super) fn new(object: StagedObject) -> Result<Self> {
-        let stage = object.0.target.spec.entry.get("stage").and_then(|stage| stage.as_str());
-        let folder = stage.map_or_else(std::env::temp_dir, PathBuf::from);
-        let scratch = ScratchFolder::new(&folder)?;
-        let path = scratch.0.join("content");
-        let file = File::options().read(true).write(true).create_new(true).open(&path);
-        let file = file.map_err(|cause| failed("create", &path, cause))?;
+        let scratch = match object.store().scratch()? {
+            Some(path) => ScratchFile(path),
+            None => elsewhere(&object)?,
+        };
+        let file = File::options().read(true).write(true).open(&scratch.0);
+        let file = file.map_err(|cause| failed("open", &scratch.0, cause))?;
         let hashing = Hashing::new(head_of(&object)?, object.0.kind == Kind::Content);
         object.state().open += 1;
-        Ok(StagedFile { object, scratch: Some(scratch), path, file, at: 0, hashing, finished: false })
+        Ok(StagedFile { object, scratch, file, at: 0, hashing, finished: false })
     }
 
     /// The size of what was written.
@@ -79,21 +88,32 @@ impl StagedFile {
     }
 
     fn complete(&mut self) -> Result<()> {
-        let read = |cause| failed("read", &self.path, cause);
-        let (checksum, hash) = self.hashing.finish(&mut self.file).map_err(read)?;
-        let segment: Segment = FileSegment::open(&self.path)?.into();
-        match hash {
-            None => self.object.write_known(self.object.path().clone(), Payload(vec![segment]), checksum)?,
-            Some(hash) => {
-                self.object.check_pending()?;
-                let head = head_of(&self.object)?;
-                let payload = Payload(head.into_iter().map(Segment::from).chain([segment]).collect());
-                self.object.state().content = Some(Content { _scratch: self.scratch.take(), payload, hash, checksum });
-            }
-        }
+        let path = &self.scratch.0;
+        let (checksum, hash) = self.hashing.finish(&mut self.file).map_err(|cause| failed("read", path, cause))?;
+        self.object.check_pending()?;
+        let Some(hash) = hash else {
+            self.object.store().adopt(self.object.path(), path)?;
+            let known = (self.hashing.done, checksum);
+            self.object.state().written.insert(self.object.path().clone(), known);
+            self.finished = true;
+            return Ok(());
+        };
+        let segment: Segment = FileSegment::open(path)?.into();
+        let payload = Payload(head_of(&self.object)?.into_iter().map(Segment::from).chain([segment]).collect());
+        let scratch = std::mem::replace(&mut self.scratch, ScratchFile(PathBuf::new()));
+        self.object.state().content = Some(Content { _scratch: scratch, payload, hash, checksum });
         self.finished = true;
         Ok(())
     }
+}
+
+/// A scratch file for a store that keeps no files here.
+fn elsewhere(object: &StagedObject) -> Result<ScratchFile> {
+    let stage = object.0.target.spec.entry.get("stage").and_then(|stage| stage.as_str());
+    let path = stage.map_or_else(std::env::temp_dir, PathBuf::from).join(scratch_name());
+    // Nobody else need read what is not stored yet.
+    let file = File::options().write(true).create_new(true).mode(0o600).open(&path);
+    file.map(|_| ScratchFile(path.clone())).map_err(|cause| failed("make", &path, cause))
 }
 
 /// What is stored before the bytes of the file: the name, for an attachment.
