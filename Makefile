@@ -80,5 +80,6 @@ $(BIN)/.check: $(BIN)/python Makefile
 	@touch $@
 
 $(BIN)/.bench: $(BIN)/python Makefile
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check datajoint "pandas>=2.2" "polars>=1.20" "pyarrow>=17"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "datajoint[postgres]" "pandas>=2.2" "polars>=1.20" "pyarrow>=17" \
+		"s3fs>=2024.2" "moto[s3]>=5" "flask>=3" "flask-cors"
 	@touch $@

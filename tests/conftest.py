@@ -16,10 +16,12 @@ import pytest
 for name in [name for name in os.environ if name.upper().startswith("DJ_")]:
     del os.environ[name]
 
+import printed  # noqa: E402
 import services  # noqa: E402
 
 
 def pytest_configure(config):
+    config.pluginmanager.register(printed.Watch(), "printed-secrets")
     config.addinivalue_line("markers", "databases(*names): the databases on which a test makes sense")
     config.addinivalue_line("markers", "stores(*names): the kinds of stores on which a test runs")
 

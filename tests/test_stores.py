@@ -1,5 +1,8 @@
 """Stores of every kind, as a user meets them."""
 
+import signal
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 
 import lodestore as dj
 import services
+from lodestore import storage_adapter
 
 EVERY_KIND = pytest.mark.stores("file", "s3", "gcs", "azure")
 ON_SQLITE = pytest.mark.databases("sqlite")
@@ -88,5 +92,130 @@ def test_a_slice_moves_little_more_than_itself(recording, stored_project):
         assert np.array_equal(ref[1_000_000:1_250_000], trace[1_000_000:1_250_000])
         counts = proxy.counts()
         assert counts["requests"] <= 3 and ref.bytes_read <= 1_200_000
+    finally:
+        proxy.stop()
+
+
+class FolderAdapter(dj.StorageAdapter):
+    """A folder through fsspec's own file system."""
+
+    protocol = "shelf"
+    required_keys = ("protocol", "location", "shelf_key")
+
+    def create_filesystem(self, spec):
+        import fsspec
+
+        assert spec["shelf_key"] == "s3cret-shelf"
+        return fsspec.filesystem("file")
+
+
+@pytest.fixture
+def shelf(project, tmp_path):
+    before = dict(storage_adapter._registry)
+    dj.register_storage_adapter(FolderAdapter)
+    (tmp_path / "shelf").mkdir()
+    project.config.stores["shelf"] = {
+        "protocol": "shelf",
+        "location": str(tmp_path / "shelf"),
+        "shelf_key": "s3cret-shelf",
+    }
+    yield tmp_path / "shelf"
+    storage_adapter._registry.clear()
+    storage_adapter._registry.update(before)
+
+
+@ON_SQLITE
+def test_a_store_of_an_adapter_works_like_any_other(project, shelf, tmp_path):
+    schema = project.Schema("lab")
+
+    @schema
+    class Recording(dj.Manual):
+        definition = """
+        id : int32
+        ---
+        trace = null : <npy@shelf>
+        notes = null : <blob@shelf>
+        folder = null : <object@shelf>
+        """
+
+    source = tmp_path / "source"
+    (source / "deep").mkdir(parents=True)
+    (source / "deep" / "a.bin").write_bytes(bytes(9_000_000))
+    trace = np.arange(1000).reshape(10, -1)
+    Recording.insert({"id": n, "trace": trace, "notes": {"same": True}, "folder": source} for n in range(3))
+    assert sorted(path.name for path in shelf.iterdir()) == ["_hash", "_schema"]
+    assert len([path for path in shelf.rglob("*") if path.is_file() and "_hash" in str(path)]) == 1
+    fetched = Recording.to_dicts()
+    assert all(np.array_equal(row["trace"][3:5], trace[3:5]) for row in fetched)
+    assert fetched[0]["notes"] == {"same": True}
+    assert fetched[1]["folder"].verify()
+    assert fetched[1]["folder"].open("deep/a.bin").read() == bytes(9_000_000)
+    assert not list(shelf.rglob("*.part"))
+    assert "s3cret" not in repr(project.config)
+
+
+@ON_SQLITE
+def test_an_adapter_refuses_what_it_does_not_know(project, shelf):
+    entry = dict(project.config.stores["shelf"])
+    project.config.stores["shelf"] = {**entry, "colour": "red"}
+    with pytest.raises(dj.DataJointError, match="Invalid key\\(s\\) for shelf: colour"):
+        project.config.get_store_spec("shelf")
+    del entry["shelf_key"]
+    project.config.stores["shelf"] = entry
+    with pytest.raises(dj.DataJointError, match="shelf store is missing: shelf_key"):
+        project.config.get_store_spec("shelf")
+    project.config.stores["odd"] = {"protocol": "odd"}
+    with pytest.raises(dj.DataJointError, match="Unknown protocol"):
+        project.config.get_store_spec("odd")
+
+
+def test_adapters_are_found_by_their_entry_points(tmp_path, monkeypatch):
+    package = tmp_path / "shelves-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: shelves\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(
+        "[datajoint.storage]\nother = shelves:Shelf\nbroken = shelves:Nothing\n"
+    )
+    (tmp_path / "shelves.py").write_text(
+        "import lodestore as dj\n"
+        "class Shelf(dj.StorageAdapter):\n"
+        "    protocol = 'found'\n"
+        "    def create_filesystem(self, spec): raise NotImplementedError\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(storage_adapter, "_loaded", False)
+    monkeypatch.setattr(storage_adapter, "_registry", {})
+    assert dj.get_storage_adapter("found").protocol == "found"
+    assert dj.get_storage_adapter("unknown") is None and dj.get_storage_adapter("s3") is None
+    with pytest.raises(dj.DataJointError, match="already"):
+        dj.register_storage_adapter(type("Mine", (FolderAdapter,), {"protocol": "found"}))
+
+
+@ON_SQLITE
+@pytest.mark.stores("s3")
+def test_ctrl_c_ends_an_insert_and_nothing_stays(stored_project, store_server, tmp_path):
+    schema = stored_project.Schema("lab")
+
+    @schema
+    class Recording(dj.Manual):
+        definition = """
+        id : int32
+        ---
+        trace : <npy@>
+        """
+
+    proxy = services.proxy("s3")
+    try:
+        proxy.fail(latency=0.3)
+        stored_project.config["transfer.requests"] = 4
+        stored_project.config.stores["main"]["endpoint"] = f"http://127.0.0.1:{proxy.port}"
+        timer = threading.Timer(0.6, signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            Recording.insert({"id": n, "trace": np.arange(n)} for n in range(500))
+        assert time.monotonic() - began < 20
+        proxy.fail()
+        assert len(Recording) == 0
     finally:
         proxy.stop()

@@ -181,7 +181,7 @@ class GCS(Emulated):
         """Nothing is missing."""
 
     def start(self):
-        return ObjectServer(sys.executable, HERE / "gcs_server.py")
+        return ObjectServer(sys.executable, HERE / "bucket_server.py")
 
     def private_address(self):
         return f"http://127.0.0.1:{self.server.port}/lodestore-tests"

@@ -13,6 +13,7 @@ mod instance;
 mod jobs;
 mod memory;
 mod populate;
+mod protocol;
 mod query;
 mod reference;
 mod source;
@@ -68,6 +69,7 @@ mod _lodestore {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         lodestore::set_codec_finder(crate::codec::find);
+        lodestore::set_protocol_finder(crate::protocol::find);
         lodestore::set_interrupt_check(|| Python::attach(|py| py.check_signals().is_err()));
         Ok(())
     }

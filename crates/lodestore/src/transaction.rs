@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 
 use lodestore_codec::manifest::Manifest;
 use lodestore_db::Connection;
-use lodestore_objects::Store;
+use lodestore_objects::{Store, delete_all};
 use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath};
 
 use crate::Instance;
@@ -402,8 +402,26 @@ fn intents_of(fresh: &[Fresh]) -> Vec<Arc<Intent>> {
 /// Removes objects under paths of their own, which no row names; gives those that are gone. The others are left to a
 /// collection.
 fn remove(fresh: &[Fresh]) -> HashSet<Object> {
-    let own = fresh.iter().filter_map(|fresh| fresh.written.as_ref()).filter(|written| written.kind != Kind::Shared);
-    own.filter(|written| written.remove().is_ok()).map(Written::as_object).collect()
+    let mut gone = HashSet::new();
+    let mut single: Vec<(&Arc<dyn Store>, Vec<&Written>)> = Vec::new();
+    for written in fresh.iter().filter_map(|fresh| fresh.written.as_ref()) {
+        match written.kind {
+            Kind::Shared => {}
+            Kind::Tree if written.remove().is_ok() => drop(gone.insert(written.as_object())),
+            Kind::Tree => {}
+            Kind::Object => match single.iter_mut().find(|(store, _)| Arc::ptr_eq(store, &written.store)) {
+                Some((_, together)) => together.push(written),
+                None => single.push((&written.store, vec![written])),
+            },
+        }
+    }
+    // Over a network one by one would take long.
+    for (store, together) in single {
+        let paths: Vec<StorePath> = together.iter().map(|written| written.path.clone()).collect();
+        let deleted = together.into_iter().zip(delete_all(store, &paths)).filter(|(_, outcome)| outcome.is_ok());
+        gone.extend(deleted.map(|(written, _)| written.as_object()));
+    }
+    gone
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-"""A small Google Cloud Storage, as its XML interface shows it, in memory: ``python gcs_server.py PORT``.
+"""A small server of objects in memory: ``python bucket_server.py [--hollow] PORT``.
 
-It knows what an object store needs: objects with generations and metadata, conditional writes, ranges,
+It speaks the protocol of Google Cloud Storage, and of Amazon's S3 what is the same but for the names of headers. It knows what an object store needs: objects with generations and metadata, conditional writes, ranges,
 copies, uploads in parts, and listings by page, prefix and delimiter. Every bucket exists but ``missing``.
+A hollow one keeps only the beginning of each object and tells zeros for the rest: it can hold terabytes of them.
 """
 
 import email.utils
@@ -16,6 +17,32 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 PAGE = 1000
+HOLLOW = "--hollow" in sys.argv
+#: So much of an object a hollow server keeps.
+KEPT = 4096
+
+
+class Content:
+    """The bytes of an object or a part, or what a hollow server keeps of them."""
+
+    def __init__(self, content):
+        self.size = len(content)
+        self.kept = content[:KEPT] if HOLLOW else content
+
+    def __len__(self):
+        return self.size
+
+    def read(self, start, end):
+        """A part of it."""
+        part = self.kept[start:end]
+        return part + bytes(end - start - len(part))
+
+    @staticmethod
+    def joined(parts):
+        """Several, one behind the other."""
+        whole = Content(b"".join(part.kept for part in parts) if not HOLLOW else parts[0].kept)
+        whole.size = sum(part.size for part in parts)
+        return whole
 
 
 class Stored:
@@ -24,7 +51,7 @@ class Stored:
     def __init__(self, content, metadata):
         self.content = content
         self.metadata = metadata
-        self.etag = '"' + hashlib.md5(content).hexdigest() + '"'
+        self.etag = '"' + hashlib.md5(content.kept).hexdigest() + '"'
         self.generation = str(time.time_ns() // 1000)
         self.modified = time.time()
 
@@ -79,13 +106,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def metadata(self):
         return {
-            name: value for name, value in self.headers.items() if name.lower().startswith("x-goog-meta-")
+            name: value
+            for name, value in self.headers.items()
+            if name.lower().startswith(("x-goog-meta-", "x-amz-meta-"))
         }
 
     def write(self, content, metadata):
         """Stores the object if the condition holds."""
         objects = self.server.objects
-        if self.headers.get("x-goog-if-generation-match") == "0" and self.key in objects:
+        is_new = (
+            self.headers.get("x-goog-if-generation-match") == "0" or self.headers.get("If-None-Match") == "*"
+        )
+        if is_new and self.key in objects:
             self.refuse(412, "PreconditionFailed")
             return None
         stored = objects[self.key] = Stored(content, metadata)
@@ -96,10 +128,10 @@ class Handler(BaseHTTPRequestHandler):
             upload = self.server.uploads.get(self.query["uploadId"])
             if upload is None:
                 return self.refuse(404, "NoSuchUpload")
-            upload["parts"][int(self.query["partNumber"])] = self.body
+            upload["parts"][int(self.query["partNumber"])] = Content(self.body)
             return self.answer(200, ETag='"' + hashlib.md5(self.body).hexdigest() + '"')
-        content, metadata = self.body, self.metadata()
-        source = self.headers.get("x-goog-copy-source")
+        content, metadata = Content(self.body), self.metadata()
+        source = self.headers.get("x-goog-copy-source") or self.headers.get("x-amz-copy-source")
         if source:
             bucket, _, key = unquote(source).lstrip("/").partition("/")
             found = self.server.objects.get((bucket, key))
@@ -122,7 +154,8 @@ class Handler(BaseHTTPRequestHandler):
         if upload is None:
             return self.refuse(404, "NoSuchUpload")
         wanted = [int(item.text) for item in ElementTree.fromstring(self.body).findall(".//{*}PartNumber")]
-        stored = self.write(b"".join(upload["parts"][number] for number in wanted), upload["metadata"])
+        content = Content.joined([upload["parts"][number] for number in wanted])
+        stored = self.write(content, upload["metadata"])
         if stored:
             body = f"<CompleteMultipartUploadResult><ETag>{escape(stored.etag)}</ETag></CompleteMultipartUploadResult>"
             self.answer(200, body, x_goog_generation=stored.generation)
@@ -154,12 +187,12 @@ class Handler(BaseHTTPRequestHandler):
         wanted = self.headers.get("Range")
         size = len(stored.content)
         if not wanted:
-            return self.answer(200, stored.content, **headers)
+            return self.answer(200, stored.content.read(0, size), **headers)
         start, _, end = wanted.removeprefix("bytes=").partition("-")
         start, end = int(start), min(int(end or size), size - 1)
         if start >= size:
             return self.refuse(416, "InvalidRange")
-        part = stored.content[start : end + 1]
+        part = stored.content.read(start, end + 1)
         self.answer(206, part, Content_Range=f"bytes {start}-{end}/{size}", **headers)
 
     def list(self):
@@ -201,4 +234,4 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    Server(int(sys.argv[1])).serve_forever()
+    Server(int(sys.argv[-1])).serve_forever()
