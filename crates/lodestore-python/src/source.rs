@@ -14,7 +14,7 @@ use crate::query::Table;
 
 /// So many rows of an iterator are in memory at a time, or so many bytes of large values.
 const BATCH_ROWS: usize = 16_384;
-const BATCH_BYTES: usize = 128 << 20;
+const BATCH_BYTES: usize = 64 << 20;
 
 type Batches = Box<dyn Iterator<Item = Result<Batch>> + Send>;
 
