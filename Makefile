@@ -34,6 +34,7 @@ test-python: $(BIN)/.built $(BIN)/.test   ## the Python tests, on every database
 
 soak:             ## the long forms of tests
 	cargo test -p lodestore-model -- --ignored --nocapture
+	LODESTORE_SEEDS=whole $(BIN)/python -m pytest tests/seeds
 
 check: $(BIN)/.built $(BIN)/.check   ## format, lints, docs and stubs, warnings as errors
 	cargo fmt --all --check

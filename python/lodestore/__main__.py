@@ -8,8 +8,9 @@ from ._lodestore import run_command
 #: Commands that only Python can carry out, each with the module whose `main` takes the words behind it, and what it
 #: is for. All others are the core's.
 COMMANDS = {
-    "worker": ("worker", "computes what there is to compute in the tables of modules"),
+    "doctor": ("doctor", "looks at a project and says what Lodestore takes of it, and what not"),
     "run": ("run", "runs a Python program in which `import datajoint` means Lodestore"),
+    "worker": ("worker", "computes what there is to compute in the tables of modules"),
 }
 
 

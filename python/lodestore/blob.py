@@ -22,6 +22,9 @@ from . import _lodestore
 
 __all__ = ["MatCell", "MatStruct", "pack", "unpack"]
 
+#: How packed values begin.
+PACKED = (b"mYm\0", b"dj0\0", b"ZL123\0")
+
 #: Set to read blobs of old MATLAB clients, whose lengths have 32 bits.
 use_32bit_dims = False
 

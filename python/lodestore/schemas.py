@@ -351,3 +351,16 @@ def _find(path, context):
     if isinstance(found, type) and issubclass(found, Table):
         found = found()
     return found._table.name() if isinstance(found, Table) else None
+
+
+def __getattr__(name):
+    # They stand on this module, and programs look for them here.
+    if name == "VirtualModule":
+        from .virtual import VirtualModule
+
+        return VirtualModule
+    if name == "list_schemas":
+        from .connection import list_schemas
+
+        return list_schemas
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

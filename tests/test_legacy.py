@@ -1,0 +1,152 @@
+"""Programs for DataJoint, as they are: the names they import, and what they said before 2.0."""
+
+import json
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import lodestore as dj
+from lodestore.errors import DataJointError
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+#: What programs import, by module.
+NAMES = {
+    "": """AndList AutoPopulate Codec Compute Computed Connection DataJointError Entry FreeTable Imported Ingest Instance
+        Job Lookup Manual MatCell MatStruct Not NpyRef ObjectRef Part Schema SchemaCodec SparkAdapter Table
+        ThreadSafetyError Top U ValidationResult VirtualModule __author__ __version__ cli config conn deploy errors
+        get_codec list_codecs list_schemas logger virtual_schema AttachFileType HashCodec""",
+    "errors": """DataJointError LostConnectionError MissingTableError MissingExternalFile BucketInaccessible
+        ThreadSafetyError QueryError QuerySyntaxError AccessError DuplicateError IntegrityError UnknownAttributeError
+        MissingAttributeError""",
+    "blob": "pack unpack MatCell MatStruct",
+    "codecs": """Codec get_codec list_codecs is_codec_registered resolve_dtype parse_type_spec lookup_codec
+        unregister_codec""",
+    "builtin_codecs": "BlobCodec HashCodec AttachCodec ObjectCodec NpyCodec NpyRef FilepathCodec SchemaCodec",
+    "objectref": "ObjectRef",
+    "table": "Table FreeTable",
+    "user_tables": "UserTable Manual Lookup Imported Computed Part",
+    "heading": "Heading Attribute",
+    "schemas": "Schema VirtualModule list_schemas",
+    "expression": "QueryExpression U Top",
+    "condition": "AndList Not Top",
+    "lineage": "get_lineage get_table_lineages",
+    "settings": "Config config",
+    "storage": "StorageBackend",
+    "spark": "SparkAdapter",
+    "deploy": "set_replica_identity add_prov_column",
+    "cli": "cli",
+}
+
+
+@pytest.mark.parametrize("module", NAMES)
+def test_names_that_programs_import(module):
+    found = import_module(f"lodestore.{module}".rstrip("."))
+    assert not [name for name in NAMES[module].split() if not hasattr(found, name)]
+    assert callable(dj.cli)
+
+
+def run(database, project, tmp_path, program, **variables):
+    return subprocess.run(
+        [sys.executable, "-m", "lodestore", "run", PROGRAMS / program],
+        env={**database.environment(project), "DJ_LOG_LEVEL": "ERROR", **variables},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_older_forms_run_and_are_told(project, database, tmp_path):
+    done = run(database, project, tmp_path, "older.py")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    array = [[0, 1, 2], [3, 4, 5]]
+    assert found == {
+        "custom": "/data",
+        "known": [True, False, 5],
+        "same": [True, True],
+        "row": [array, list(b"\x00bytes"), array, "hello", "hello", True, "a"],
+        "native": {"x": [1, 2.5, "y"]},
+        "arrays": [2, True],
+        "xor": [2, 2],
+        "keys": [{"old_id": 1}, {"old_id": 2}],
+        "virtual": [2, "v"],
+        "refused": True,
+        "spawned": [[0, "2.3.5", True], [2, "2.3.5", True], [4, "2.3.5", True]],
+    }
+    for told in (
+        "`dj.schema` is of DataJoint before 2.0: write `dj.Schema`",
+        "the setting `custom` is of DataJoint before 2.0",
+        "the operator `^` is of DataJoint before 2.0: write `restrict(..., semantic_check=False)`",
+        "the operator `@` is of DataJoint before 2.0",
+        "`dj.create_virtual_module` is of DataJoint before 2.0",
+    ):
+        assert done.stderr.count(told) == 1, done.stderr
+
+
+@pytest.mark.databases("sqlite")
+def test_older_forms_are_refused_unless_asked_for(project, database, tmp_path, schema):
+    done = run(database, project, tmp_path, "older.py", DJ_LEGACY="0")
+    assert done.returncode == 1 and "the settings have no `setdefault`" in done.stderr
+
+    @schema
+    class Modern(dj.Manual):
+        definition = "id : int32"
+
+    with pytest.raises(DataJointError, match="operator"):
+        Modern ^ Modern
+    with pytest.raises(KeyError):
+        project.config["custom"] = {}
+    with pytest.raises(DataJointError, match="<attach"):
+        schema(type("Old", (dj.Manual,), {"definition": "id : int32\n---\nfile : attach"}))
+
+
+def test_old_settings_files_are_read(tmp_path):
+    (tmp_path / "dj_local_conf.json").write_text(
+        json.dumps(
+            {
+                "database.host": "old.lab",
+                "database.user": "ann",
+                "custom": {"a": 1},
+                "stores": {"raw": {"protocol": "file", "location": "/raw"}},
+            }
+        )
+    )
+    code = """if True:
+        import json, datajoint as dj
+        print(json.dumps([dj.config["database.host"], dj.config["database.user"], dj.config["custom"], dj.config.stores["raw"]["location"]]))
+    """
+    (tmp_path / "program.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-m", "lodestore", "run", "program.py"],
+        cwd=tmp_path,
+        env={"DJ_USER": "bob", "HOME": str(tmp_path), "PATH": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert json.loads(done.stdout) == ["old.lab", "bob", {"a": 1}, "/raw"], done.stderr
+    assert "write `datajoint.json`" in done.stderr
+
+
+def test_datajoint_itself_must_not_be_there_first(tmp_path):
+    code = "import warnings; warnings.simplefilter('ignore'); import datajoint, lodestore.as_datajoint"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "must come first" in done.stderr
+
+
+def test_programs_have_arguments_and_an_exit_status(tmp_path):
+    (tmp_path / "program.py").write_text("import sys, datajoint; print(sys.argv[1:], __name__); sys.exit(3)")
+    done = subprocess.run(
+        [sys.executable, "-m", "lodestore", "run", "program.py", "-x", "y"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (3, "['-x', 'y'] __main__\n")
+    nothing = subprocess.run(
+        [sys.executable, "-m", "lodestore", "nothing"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert nothing.returncode == 2 and "nothing" in nothing.stderr
