@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 
 use crate::Instance;
 use crate::local::{Scratch, ScratchFolder, failed};
-use crate::placement::{read_pieces, stored_checksum};
+use crate::placement::{PIECE, stored_checksum};
 use crate::reader::missing_object;
 use crate::reading::{ObjectStream, Reading};
 
@@ -268,25 +268,22 @@ impl ObjectRef {
         let path = self.at(inner)?;
         let store = self.store()?;
         match store.size(&path)? {
-            Some(size) => self.download_file(&*store, &path, size, destination, inner.is_none()),
+            Some(size) => self.download_file(&path, size, destination, inner),
             None if self.is_folder() => self.download_folder(&store, &path, destination),
             None => Err(missing_object(store.name(), &path)),
         }
     }
 
-    fn download_file(
-        &self,
-        store: &dyn Store,
-        path: &StorePath,
-        size: u64,
-        destination: &Path,
-        whole: bool,
-    ) -> Result<PathBuf> {
+    fn download_file(&self, path: &StorePath, size: u64, destination: &Path, inner: Option<&str>) -> Result<PathBuf> {
         let target = if destination.is_dir() { destination.join(path.file_name()) } else { destination.to_owned() };
         let folder = folder_of(&target)?;
         let mut scratch = Scratch::new(&folder)?;
-        let expected = self.reference.metadata.get("checksum").and_then(Json::as_str).filter(|_| whole);
-        copy(store, path, size, expected, &mut scratch)?;
+        let expected = self.reference.metadata.get("checksum").and_then(Json::as_str).filter(|_| inner.is_none());
+        let reading = self.reading(inner)?;
+        let read = |range| reading.get_ranges(std::slice::from_ref(&range));
+        if !copy(read, reading.at_a_time(), size, expected, &mut scratch).map_err(|error| self.locate(error))? {
+            return Err(missing_object(&self.reference.store, path));
+        }
         scratch.replace(&target)?;
         Ok(target)
     }
@@ -304,7 +301,11 @@ impl ObjectRef {
             let file = scratch.0.join(inner);
             let folder = folder_of(&file)?;
             let mut part = Scratch::new(&folder)?;
-            copy(&**store, &path.join(inner)?, **size, None, &mut part)?;
+            let path = path.join(inner)?;
+            let read = |range| store.get_ranges(&path, std::slice::from_ref(&range));
+            if !copy(read, PIECE, **size, None, &mut part)? {
+                return Err(missing_object(store.name(), &path));
+            }
             part.replace(&file)
         })?;
         scratch.replace(&target)?;
@@ -344,20 +345,27 @@ impl ObjectRef {
     }
 }
 
-/// Copies an object into a file, and checks it if its checksum is known.
-fn copy(store: &dyn Store, path: &StorePath, size: u64, expected: Option<&str>, to: &mut Scratch) -> Result<()> {
+/// Copies an object of this size into a file, and checks it if its checksum is known. `read` gives a part of it, of which
+/// it is asked for so many bytes at a time.
+fn copy(
+    read: impl Fn(Range<u64>) -> Result<Option<Vec<Bytes>>>,
+    at_a_time: u64,
+    size: u64,
+    expected: Option<&str>,
+    to: &mut Scratch,
+) -> Result<bool> {
     let mut checksummer = lodestore_codec::hash::Checksummer::default();
-    let there = read_pieces(store, path, 0..size, &mut |piece| {
-        if expected.is_some() {
-            checksummer.update(piece);
+    for start in (0..size).step_by(at_a_time as usize) {
+        let Some(parts) = read(start..size.min(start + at_a_time))? else { return Ok(false) };
+        for part in &parts {
+            if expected.is_some() {
+                checksummer.update(part);
+            }
+            to.write(part)?;
         }
-        to.write(piece)
-    })?;
-    if !there {
-        return Err(missing_object(store.name(), path));
     }
-    let checked = expected.map_or(Ok(()), |expected| verify_checksum(&checksummer.finish(), expected));
-    checked.map_err(|error| error.with("store", store.name()).with("path", path))
+    expected.map_or(Ok(()), |expected| verify_checksum(&checksummer.finish(), expected))?;
+    Ok(true)
 }
 
 /// The folder of a file that is to be written, made if it is missing.

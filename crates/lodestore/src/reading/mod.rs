@@ -81,6 +81,11 @@ impl Reading {
         self.gap
     }
 
+    /// So many bytes are worth asking for at a time, of an object that is read from front to back: several requests.
+    pub(crate) fn at_a_time(&self) -> u64 {
+        self.part.saturating_mul(4)
+    }
+
     /// The whole object; `None` if it is not there.
     ///
     /// # Errors
