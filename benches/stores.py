@@ -111,7 +111,7 @@ def large(folder):
         trace = np.empty(size // 8)
         trace.fill(0)
         url = f"http://key:secret@127.0.0.1:{server.port}/bench"
-        command = ["cargo", "run", "--quiet", "--release", "-p", "lodestore-objects", "--features", "s3"]
+        command = ["cargo", "run", "--quiet", "--release", "-p", "lodestore-objects", "--all-features"]
         command += ["--example", "plain_client", str(size)]
         taken = {"insert": [], "plain client": []}
         for id in range(3):
