@@ -173,7 +173,17 @@ def test_what_was_declared_needs_no_alteration(schema):
 
 
 def test_native_types_need_no_alteration(schema):
-    natives = ("int", "smallint unsigned", "bigint", "double", "float", "decimal(8,2)", "timestamp", "char(3)", "longblob")
+    natives = (
+        "int",
+        "smallint unsigned",
+        "bigint",
+        "double",
+        "float",
+        "decimal(8,2)",
+        "timestamp",
+        "char(3)",
+        "longblob",
+    )
     lines = [f"x{number}=null : {native}" for number, native in enumerate(natives)]
     Thing = type("Thing", (dj.Manual,), {"definition": "\n".join(["id : int", "---", *lines])})
     schema(Thing)

@@ -143,7 +143,7 @@ def test_a_store_of_an_adapter_works_like_any_other(project, shelf, tmp_path):
     (source / "deep" / "a.bin").write_bytes(bytes(9_000_000))
     trace = np.arange(1000).reshape(10, -1)
     Recording.insert({"id": n, "trace": trace, "notes": {"same": True}, "folder": source} for n in range(3))
-    assert sorted(path.name for path in shelf.iterdir()) == ["_hash", "_schema"]
+    assert {"_hash", "_schema"} <= {path.name for path in shelf.iterdir()}
     assert len([path for path in shelf.rglob("*") if path.is_file() and "_hash" in str(path)]) == 1
     fetched = Recording.to_dicts()
     assert all(np.array_equal(row["trace"][3:5], trace[3:5]) for row in fetched)

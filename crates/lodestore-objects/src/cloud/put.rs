@@ -1,6 +1,7 @@
 //! Writing objects.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use lodestore_types::{Error, ErrorKind, Payload, Result, Segment, StorePath, Uuid};
@@ -15,7 +16,9 @@ use crate::{PutMode, PutOutcome};
 /// The name of the metadata that tell which put wrote an object.
 const WRITER: &str = "writer";
 /// How often a put is begun again after its answer was lost and it was not carried out.
-const ATTEMPTS: usize = 4;
+const ATTEMPTS: u32 = 4;
+/// So long, times the attempts, is waited between them.
+const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) const DOING: &str = "write the object";
 
@@ -89,8 +92,11 @@ impl CloudStore {
             match self.written_by(live, key).await {
                 Ok(Some(found)) if found.as_deref() == Some(&writer.0) => return Ok(PutOutcome::Written),
                 Ok(Some(_)) if mode == object_store::PutMode::Create => return Ok(PutOutcome::AlreadyThere),
-                // It is not there, or the old one is.
-                Ok(_) if attempt < ATTEMPTS => attempt += 1,
+                // It is not there, or the old one is. S3 refuses also while another writer's object is on its way.
+                Ok(_) if attempt < ATTEMPTS => {
+                    tokio::time::sleep(PAUSE * attempt).await;
+                    attempt += 1;
+                }
                 _ => return Err(self.fail(DOING, &error)),
             }
         }
