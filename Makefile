@@ -38,6 +38,7 @@ soak:             ## the long forms of tests
 	LODESTORE_TEST_STORES=s3 LODESTORE_TEST_DATABASES=sqlite LODESTORE_TEST_OPERATIONS=50000 \
 		$(SERVED) cargo test -p lodestore-objects --all-features --test faults -- --nocapture
 	LODESTORE_TEST_THROUGH=4000000000 $(BIN)/python -m pytest -s tests/test_memory.py -k whatever
+	LODESTORE_TEST_JOBS=5000 $(BIN)/python -m pytest tests/test_workers.py -k "sixteen or killed"
 
 check: $(BIN)/.built $(BIN)/.check   ## format, lints, docs and stubs, warnings as errors
 	cargo fmt --all --check
@@ -72,7 +73,7 @@ $(BIN)/.demo: $(BIN)/python Makefile
 
 $(BIN)/.test: $(BIN)/python Makefile
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pytest>=8" "hypothesis>=6" "matplotlib>=3.8" \
-		"pandas>=2.2" "polars>=1.20" "pyarrow>=17" "duckdb>=1" "zarr>=2.18" "h5py>=3.8" "dask[array]>=2024.1" "xarray>=2024.1" "networkx>=3" "datajoint[postgres]>=2.3" \
+		"pandas>=2.2" "polars>=1.20" "pyarrow>=17" "duckdb>=1" "zarr>=2.18" "h5py>=3.8" "dask[array]>=2024.1" "xarray>=2024.1" "networkx>=3" "distributed>=2024.8" "datajoint[postgres]>=2.3" \
 		"moto[s3]>=5" "flask>=3" "flask-cors"
 	# Without what they require: DataJoint is what Lodestore stands for there, and their exports to NWB are not tried.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \

@@ -36,7 +36,7 @@ class Result(dj.Computed):
         # In steps: a signal that comes right before a sleep does not shorten it.
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.05))
-        if key["item"] == 666:
+        if key["item"] == -666:
             raise ValueError("the number of the beast")
         Call.insert1({**key, "stamp": time.monotonic_ns(), "pid": os.getpid()})
         self.insert1({**key, "square": key["item"] ** 2})

@@ -392,3 +392,26 @@ def test_jobs_are_not_made_inside_a_transaction(pipeline):
         assert doubled.jobs.reserve({"session": 1})
         doubled.jobs.error({"session": 1}, "no")
     assert doubled.jobs.progress()["error"] == 1
+
+
+@pytest.mark.databases("postgresql", "mariadb", "mysql")
+def test_older_tables_get_the_columns_of_how_rows_were_made(project, schema, pipeline, database):
+    from lodestore.migrate import add_job_metadata_columns
+
+    _, doubled = pipeline
+    told = add_job_metadata_columns(schema)
+    assert (told["tables_analyzed"], told["columns_added"]) == (1, 3)
+    assert add_job_metadata_columns(doubled)["columns_added"] == 3
+    assert add_job_metadata_columns(schema, dry_run=False)["tables_modified"] == 1
+    again = dj.Instance(**database.settings, stores=project.config._core.get("stores"))
+    names = {"Session": pipeline[0]}
+    anew = type(
+        "Doubled",
+        (dj.Computed,),
+        {"definition": "-> Session\n---\nvalue : int32", "make": doubled.make, "calls": []},
+    )
+    anew = again.Schema("lab")(anew, context=names)
+    assert add_job_metadata_columns(anew)["columns_added"] == 0
+    assert anew.populate()["success_count"] == 3
+    assert len(anew & "_job_duration >= 0") == 3 and list(anew.heading) == ["session", "value"]
+    again.connection.close()

@@ -120,7 +120,7 @@ def test_a_worker_does_all_and_reports(pipeline):
     fill(pipeline, 5)
     assert "10 made, 0 failed" in end(start())
     assert len(pipeline.Sum) == 5
-    pipeline.Item.insert1({"item": 666})
+    pipeline.Item.insert1({"item": -666})
     process = start("--schema", "queue")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1 and "1 failed" in out and "number of the beast" in err
@@ -163,7 +163,7 @@ def test_processes_share_the_work(pipeline, tmp_path, capfd, reserve):
         "success_count": 6,
         "error_list": [],
     }
-    pipeline.Item.insert1({"item": 666})
+    pipeline.Item.insert1({"item": -666})
     done = result.populate(
         processes=3,
         reserve_jobs=reserve,
@@ -173,7 +173,7 @@ def test_processes_share_the_work(pipeline, tmp_path, capfd, reserve):
     )
     assert done["success_count"] == 14
     ((key, error),) = done["error_list"]
-    assert key == {"item": 666} and type(error) is ValueError and "in make" in error.__notes__[0]
+    assert key == {"item": -666} and type(error) is ValueError and "in make" in error.__notes__[0]
     assert "15 of 15 keys, 1 failed" in capfd.readouterr().err
     assert set(calls(tmp_path).values()) == {1} and os.getpid() not in set(pipeline.Call.to_arrays("pid"))
     if reserve:
@@ -187,14 +187,14 @@ def test_processes_share_the_work(pipeline, tmp_path, capfd, reserve):
 @pytest.mark.parametrize("reserve", [False, True])
 def test_threads_share_the_work(pipeline, reserve):
     fill(pipeline, 30)
-    pipeline.Item.insert1({"item": 666})
+    pipeline.Item.insert1({"item": -666})
     with concurrent.futures.ThreadPoolExecutor(4) as executor:
         done = pipeline.Result.populate(
-            "item > 3", executor=executor, reserve_jobs=reserve, suppress_errors=True
+            "item > 3 or item < 0", executor=executor, reserve_jobs=reserve, suppress_errors=True
         )
         assert done == {
             "success_count": 26,
-            "error_list": [({"item": 666}, "ValueError: the number of the beast")],
+            "error_list": [({"item": -666}, "ValueError: the number of the beast")],
         }
         assert pipeline.Result.populate(executor=executor, max_calls=2)["success_count"] == 2
     with pytest.raises(dj.DataJointError, match="runs no functions"):

@@ -62,6 +62,7 @@ _MODULES = frozenset(
         "builtin_codecs",
         "codecs",
         "deploy",
+        "migrate",
         "diagram",
         "filesystem",
         "lineage",

@@ -129,8 +129,8 @@ impl Work<'_> {
     fn steps(&self, connection: &mut dyn Connection, source: &Todo<'_>, chosen: &Todo<'_>) -> Result<Refreshed> {
         let mut run = |statement: Statement| connection.execute(&statement.sql, &statement.parameters);
         let re_pended = run(self.pend_undone(source)?)?;
-        let added = run(self.add(chosen)?)?;
         let removed = run(self.remove(source)?)?;
+        let added = run(self.add(chosen)?)?;
         let orphaned = run(self.take_back())?;
         Ok(Refreshed { added, removed, orphaned, re_pended })
     }
@@ -196,24 +196,26 @@ impl Work<'_> {
     fn remove(&self, todo: &Todo<'_>) -> Result<Statement> {
         let (queue, key) = (self.queue(), &self.jobs.key);
         let (source, target) = (self.quote("s"), self.quote("t"));
+        let is_over = format!("{} IN ('success', 'error')", self.quote("status"));
+        let set = || self.jobs.instance().config().get_int("jobs.stale_timeout") as f64;
+        let stale = match self.options.stale_timeout.unwrap_or_else(set) {
+            seconds if seconds > 0.0 => {
+                format!(" OR {} < {}", self.quote("created_time"), self.dialect.moment(-seconds))
+            }
+            _ => String::new(),
+        };
         let mut text = Text::new(self.dialect);
         text.push(&format!("DELETE FROM {queue} WHERE NOT {} AND NOT (", self.status(JobStatus::Ignore)));
         text.push(&self.status(JobStatus::Reserved));
         text.push(&format!(" AND {} > {})", self.quote("scheduled_time"), self.dialect.moment(0.0)));
-        text.push(" AND NOT EXISTS (SELECT 1 FROM (").first(todo.all()?);
+        // What follows looks at other tables: seldom is there a job for which it must.
+        text.push(&format!(" AND ({is_over}{stale}) AND NOT EXISTS (SELECT 1 FROM (")).first(todo.all()?);
         text.push(&format!(") AS {source} WHERE {})", agree(self.dialect, &source, &queue, key)));
         text.push(&format!(
-            " AND ({} IN ('success', 'error') AND NOT EXISTS (SELECT 1 FROM {} AS {target} WHERE {})",
-            self.quote("status"),
+            " AND (({is_over} AND NOT EXISTS (SELECT 1 FROM {} AS {target} WHERE {})){stale})",
             self.dialect.table(self.jobs.target.name()),
             agree(self.dialect, &target, &queue, key),
         ));
-        let set = || self.jobs.instance().config().get_int("jobs.stale_timeout") as f64;
-        let stale = self.options.stale_timeout.unwrap_or_else(set);
-        if stale > 0.0 {
-            text.push(&format!(" OR {} < {}", self.quote("created_time"), self.dialect.moment(-stale)));
-        }
-        text.push(")");
         Ok(text.finish())
     }
 

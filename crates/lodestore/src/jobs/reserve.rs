@@ -181,6 +181,9 @@ impl Jobs {
         if self.execute(text.finish())? == 0 {
             return Ok(None);
         }
+        if !leased {
+            return Ok(Some(Reservation { key: key.clone(), stored, connection_id: 0 }));
+        }
         let mut text = Text::new(dialect);
         text.push("SELECT ").name("connection_id").push(&format!(" FROM {}", dialect.table(self.rows.name())));
         self.where_key(&mut text, &stored);
