@@ -43,6 +43,8 @@ class PrivateServer(Process):
         command = [
             *self.program(),
             f"--datadir={self.data}",
+            # A server that starts removes the scratch files of all servers that share its folder for them.
+            f"--tmpdir={self.data}",
             f"--port={self.port}",
             "--bind-address=127.0.0.1",
             f"--socket={socket}",

@@ -41,9 +41,16 @@ fn classify(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
 
 /// An error that keeps the Python exception from which it comes.
 pub(crate) fn from_py_err(error: PyErr) -> Error {
-    // KeyboardInterrupt and SystemExit are no faults: they must stop whatever goes on.
-    let fault = Python::attach(|py| error.is_instance_of::<PyException>(py));
-    let kind = if fault { ErrorKind::User } else { ErrorKind::Interrupted };
+    let kind = Python::attach(|py| {
+        let told = error.value(py).getattr("kind").and_then(|kind| kind.extract::<String>());
+        match error.is_instance_of::<PyException>(py) {
+            // KeyboardInterrupt and SystemExit are no faults: they must stop whatever goes on.
+            false => ErrorKind::Interrupted,
+            // What the database took back may be done again, also where a program of the user's did it.
+            true if told.is_ok_and(|kind| kind == ErrorKind::LostConnection.code()) => ErrorKind::LostConnection,
+            true => ErrorKind::User,
+        }
+    });
     Error::new(kind, error.to_string()).with_source(error)
 }
 

@@ -116,3 +116,23 @@ fn what_changed_while_it_was_computed_is_noticed() {
     assert!(error.message().contains("changed meanwhile"), "{error}");
     assert!(outcome.is_empty().unwrap());
 }
+
+#[test]
+fn what_the_database_took_back_is_made_again() {
+    let project = Project::new();
+    let (_, outcome) = tables(&project);
+    let calls = Cell::new(0);
+    let make = |key: &lodestore::Row| {
+        calls.set(calls.get() + 1);
+        outcome.insert1(key.clone().with("value", 1))?;
+        match calls.get() % 2 {
+            1 => Err(Error::new(ErrorKind::LostConnection, "another process holds what this one needs")),
+            _ => Ok(()),
+        }
+    };
+    assert_eq!(outcome.populate(make).unwrap().success_count, 6);
+    assert_eq!((calls.get(), outcome.len().unwrap()), (12, 6));
+    outcome.delete().unwrap();
+    let never = |_: &lodestore::Row| Err(Error::new(ErrorKind::LostConnection, "gone"));
+    assert_eq!(outcome.populate(never).unwrap_err().kind(), ErrorKind::LostConnection);
+}

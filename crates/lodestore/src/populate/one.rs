@@ -1,6 +1,6 @@
 //! One key, from its computation to its rows.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lodestore_sql::Statement;
 use lodestore_types::{Error, ErrorKind, Result, Value};
@@ -8,6 +8,12 @@ use lodestore_types::{Error, ErrorKind, Result, Value};
 use super::Make;
 use crate::jobs::worker_version;
 use crate::{Row, Table};
+
+/// So often a key is tried whose transaction the database takes back.
+const ATTEMPTS: u32 = 4;
+
+/// A pause between attempts, longer each time.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What became of a key.
 pub(super) enum Outcome {
@@ -33,8 +39,22 @@ impl<'a, M: Make> One<'a, M> {
     }
 
     /// Makes a key in a transaction, which `finish` ends: it gets the seconds that it took, and tells whether the rows may
-    /// stay.
-    pub fn run(&mut self, key: &Row, finish: impl FnOnce(f64) -> Result<bool>) -> Result<Outcome> {
+    /// stay. What the database took back for no fault of the key's, because two transactions stood in each other's way or
+    /// the connection broke, is made again.
+    pub fn run(&mut self, key: &Row, finish: impl Fn(f64) -> Result<bool>) -> Result<Outcome> {
+        let mut attempt = 1;
+        loop {
+            match self.attempt(key, &finish) {
+                Err(error) if error.is_retryable() && attempt < ATTEMPTS => {
+                    std::thread::sleep(PAUSE * attempt);
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn attempt(&mut self, key: &Row, finish: &impl Fn(f64) -> Result<bool>) -> Result<Outcome> {
         // Another process may have computed it since.
         if self.is_there(key)? {
             return Ok(Outcome::Skipped);
