@@ -34,7 +34,6 @@ test-python: $(BIN)/.built $(BIN)/.test   ## the Python tests, on every database
 
 soak:             ## the long forms of tests
 	cargo test -p lodestore-model -- --ignored --nocapture
-	LODESTORE_SEEDS=whole $(BIN)/python -m pytest tests/seeds
 	LODESTORE_TEST_STORES=s3 LODESTORE_TEST_DATABASES=sqlite LODESTORE_TEST_OPERATIONS=50000 \
 		$(SERVED) cargo test -p lodestore-objects --all-features --test faults -- --nocapture
 	LODESTORE_TEST_THROUGH=4000000000 $(BIN)/python -m pytest -s tests/test_memory.py -k whatever

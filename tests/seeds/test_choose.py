@@ -125,7 +125,7 @@ def test_files_of_the_users_stay(world):
 def test_attributes(world, name):
     for table in world.attributes("choose", name):
         (attribute,) = table.heading.secondary_attributes
-        assert table.heading[attribute].codec in blocks("choose")[name]
+        assert table.heading[attribute].codec_type in blocks("choose")[name]
 
 
 @pytest.mark.parametrize("name", ["images", "electrophysiology", "calcium"])
