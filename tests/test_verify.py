@@ -151,7 +151,7 @@ def test_usage_counts_shared_objects_once(schema, filled):
 
 
 @pytest.mark.databases("sqlite", "postgresql")
-def test_ten_thousand_rows_come_and_go(schema, objects):
+def test_ten_thousand_rows_go_and_nothing_is_missing_or_left(schema, objects):
     @schema
     class Many(dj.Manual):
         definition = "id : int32\n---\ndata : <blob@>\nown = null : <object@>"
@@ -161,6 +161,10 @@ def test_ten_thousand_rows_come_and_go(schema, objects):
     (Many & "id >= 5000").delete(prompt=False)
     report = schema.verify(deep=True)
     assert report.sound and report.values == 5500
+    assert (sum(report.counts.values()), report.pending, len(objects())) == (0, 0, 5500)
+    Many.delete(prompt=False)
+    report = schema.verify()
+    assert (sum(report.counts.values()), report.pending, objects()) == (0, 0, [])
 
 
 PROGRAM = """

@@ -32,6 +32,11 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Tell how many objects and bytes rows own, or what a delete would free.
     Usage(Usage),
+    /// Delete objects that no row names any more. Without `--apply` it only tells which these are.
+    ///
+    /// The journal tells of objects of rows that were deleted or changed, and of inserts that did not come to be: that costs
+    /// little. `--full` also lists the stores, and finds what no journal tells of.
+    Gc(Gc),
 }
 
 /// Which rows.
@@ -82,4 +87,26 @@ pub(crate) struct Usage {
     /// Tell what deleting the rows, and all that depend on them, would free. Nothing is deleted.
     #[arg(long, requires = "table")]
     pub(crate) of_delete: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Gc {
+    /// The schemas; all of them if none is named.
+    #[arg(value_name = "SCHEMA")]
+    pub(crate) schemas: Vec<String>,
+    /// Delete what is found.
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// List the stores as well.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Only objects in this store.
+    #[arg(long, value_name = "STORE")]
+    pub(crate) store: Option<String>,
+    /// Keep released objects for so many seconds, instead of as long as `gc.grace` and `gc.horizon` say.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) grace: Option<i64>,
+    /// With `--full`, leave alone what is younger than so many seconds and no journal tells of, instead of as `gc.age` says.
+    #[arg(long, value_name = "SECONDS", requires = "full", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) age: Option<i64>,
 }

@@ -5,6 +5,7 @@
 //! error stream. The [status](ExitStatus) tells what was found.
 
 mod arguments;
+mod gc;
 mod output;
 mod progress;
 mod project;
@@ -29,7 +30,7 @@ pub enum ExitStatus {
     Usage = 2,
     /// Objects are missing or damaged.
     Damage = 3,
-    /// Something could not be read: nothing is known of it.
+    /// Something could not be read, or not deleted.
     Unreadable = 4,
     /// No object is missing or damaged, but some are not named by any row.
     LeftOver = 5,
@@ -64,5 +65,6 @@ fn carry_out(arguments: &Arguments) -> Result<ExitStatus> {
     match &arguments.command {
         Command::Verify(options) => verify::run(&instance, arguments, options),
         Command::Usage(options) => usage::run(&instance, arguments, options),
+        Command::Gc(options) => gc::run(&instance, arguments, options),
     }
 }

@@ -110,5 +110,9 @@ fn told(report: &VerifyReport, repaired: Option<&[Repaired]>, applied: bool) -> 
     if report.unreferenced_bytes > 0 {
         text += &format!("No row names {}.\n", output::bytes(report.unreferenced_bytes));
     }
+    if report.pending > 0 {
+        let size = output::bytes(report.pending_bytes);
+        text += &format!("{}, {size}, about to be named or collected.\n", output::count(report.pending, "object"));
+    }
     text
 }

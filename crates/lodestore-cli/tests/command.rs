@@ -113,6 +113,44 @@ fn what_is_wrong_and_what_can_be_done() {
 }
 
 #[test]
+fn garbage() {
+    let folder = tempfile::tempdir().unwrap();
+    project(folder.path());
+    let left_over = folder.path().join("lodestore/objects/_schema/lab/Scan/left.bin");
+    fs::write(&left_over, "12345").unwrap();
+    insta::assert_snapshot!(lodestore(folder.path(), &["gc"]), @"
+    status 0
+    --- out
+    0 objects, 0 B, would be deleted.
+    ");
+    insta::assert_snapshot!(lodestore(folder.path(), &["gc", "lab", "--full"]), @"
+    status 0
+    --- out
+    0 objects, 0 B, would be deleted.
+    1 object too young to tell.
+    ");
+    insta::assert_snapshot!(lodestore(folder.path(), &["gc", "--full", "--age", "0"]), @"
+    status 0
+    --- out
+    1 object, 5 B, would be deleted: `--apply` deletes them.
+    ");
+    assert!(left_over.exists());
+    insta::assert_snapshot!(lodestore(folder.path(), &["gc", "--full", "--age", "0", "--grace", "0", "--apply"]), @"
+    status 0
+    --- out
+    1 object, 5 B, deleted.
+    ");
+    assert!(!left_over.exists());
+    insta::assert_snapshot!(lodestore(folder.path(), &["verify"]), @"
+    status 0
+    --- out
+    1 table, 1 value, 1 object (10 B) looked at.
+    All is well.
+    ");
+    assert!(lodestore(folder.path(), &["gc", "nowhere"]).starts_with("status 1"));
+}
+
+#[test]
 fn faults_of_the_caller() {
     let folder = tempfile::tempdir().unwrap();
     insta::assert_snapshot!(lodestore(folder.path(), &["verify"]), @"

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lodestore::{
-    DeleteOptions, Depth, ErrorKind, FindingKind, NdArray, Subset, Table, Tier, Value, VerifyOptions, VerifyReport, row,
+    CollectOptions, DeleteOptions, Depth, ErrorKind, FindingKind, NdArray, SchemaName, Subset, Table, Tier, Value,
+    VerifyOptions, VerifyReport, row,
 };
 use lodestore_objects::testing::FaultyStore;
 
@@ -298,6 +299,21 @@ fn what_lies_elsewhere_is_brought_back() {
     let done = project.instance.repair(&report, true).unwrap();
     assert_eq!((done.len(), done[0].source.as_ref()), (1, None));
     assert!(done[0].problem.as_ref().unwrap().contains("no whole copy"));
+}
+
+#[test]
+fn what_the_journal_knows_is_not_left_over() {
+    let project = Project::new();
+    let table = filled(&project, 3);
+    let grace = |seconds: i64| project.instance.configure(|config| config.set("gc.grace", seconds.into())).unwrap();
+    grace(3600);
+    table.restrict("id = 1").unwrap().delete().unwrap();
+    let report = verify(&project, &deep());
+    assert_eq!((report.total(), report.pending, report.values), (0, 8, 12), "{report:?}");
+    grace(0);
+    project.instance.collect(&[SchemaName::new("lab").unwrap()], &CollectOptions::default()).unwrap();
+    let report = verify(&project, &deep());
+    assert_eq!((report.total(), report.pending, project.objects().len()), (0, 0, 16), "{report:?}");
 }
 
 #[test]

@@ -70,11 +70,7 @@ impl Instance {
             Ok(())
         })?;
         let mut known = Paths::new();
-        if self.has_journal(schema)? {
-            self.released_paths(schema, &mut |path| known.add(path))?;
-        }
-        let (intended, all_hashes) = self.intended(schema)?;
-        intended.iter().for_each(|path| known.add(path.as_str()));
+        let all_hashes = self.journalled(schema, &mut |path| known.add(path))?;
         let age = options.age.unwrap_or_else(|| self.config().get_int("gc.age"));
         for (spec, store) in self.stores_of(options.store.as_deref(), report)? {
             if !options.dry_run {
@@ -116,6 +112,20 @@ impl Instance {
         self.write(Vec::new(), |connection| self.add_released(connection, schema, &objects))?;
         found.clear();
         Ok(())
+    }
+
+    /// Calls `visit` with the paths of a schema that its journal knows, released and intended ones; true if a writer
+    /// intends all content.
+    ///
+    /// # Errors
+    /// As [`Instance::collect`].
+    pub(crate) fn journalled(&self, schema: &SchemaName, visit: &mut dyn FnMut(&str)) -> Result<bool> {
+        if self.has_journal(schema)? {
+            self.released_paths(schema, visit)?;
+        }
+        let (intended, all_hashes) = self.intended(schema)?;
+        intended.iter().for_each(|path| visit(path.as_str()));
+        Ok(all_hashes)
     }
 
     fn released_paths(&self, schema: &SchemaName, visit: &mut dyn FnMut(&str)) -> Result<()> {

@@ -165,6 +165,10 @@ pub struct VerifyReport {
     /// What is wrong, in the order in which it was found: no more than the options say.
     pub findings: Vec<Finding>,
     counts: [u64; FindingKind::ALL.len()],
+    /// Objects that no row names and the journal knows: about to be named, or about to be collected.
+    pub pending: u64,
+    /// Their sizes.
+    pub pending_bytes: u64,
     /// The sizes of unreferenced objects.
     pub unreferenced_bytes: u64,
 }
@@ -210,6 +214,8 @@ impl VerifyReport {
             "both_ways": self.both_ways,
             "counts": counts,
             "unreferenced_bytes": self.unreferenced_bytes,
+            "pending": self.pending,
+            "pending_bytes": self.pending_bytes,
             "findings": self.findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
             "omitted": self.total() - self.findings.len() as u64,
         })
