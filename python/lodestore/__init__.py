@@ -65,6 +65,7 @@ _MODULES = frozenset(
         "migrate",
         "diagram",
         "filesystem",
+        "gc",
         "lineage",
         "objectref",
         "references",

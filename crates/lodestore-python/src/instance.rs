@@ -1,18 +1,23 @@
 //! Instances and schemas for Python.
 
-use lodestore::{Affected, Error, ErrorKind};
-use lodestore::{FullTableName, TableName, Tier};
+use std::collections::HashSet;
+
+use lodestore::{Affected, CollectOptions, Error, ErrorKind, SectionReport};
+use lodestore::{FullTableName, SchemaName, TableName, Tier};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::config::Config;
-use crate::convert::{from_python, to_python};
+use crate::convert::{from_python, json_to_python, to_python};
 use crate::error::{IntoPyResult, run, to_py_err};
 use crate::jobs::Jobs;
 use crate::query::{Table, ask, resolve_reference};
 
 /// Child, parent, and pairs of a column of the child and one of the parent.
 type ForeignKey = (String, String, Vec<(String, String)>);
+
+/// Store, path, size, and whether it is content placed by its hash.
+type Listing = (String, String, u64, bool);
 
 /// One project.
 #[pyclass(frozen, module = "lodestore._lodestore")]
@@ -114,6 +119,50 @@ impl Instance {
     /// Who the user is to the database, and the number of the connection.
     fn session(&self, py: Python<'_>) -> PyResult<Option<(String, i64)>> {
         run(py, || self.0.session())
+    }
+
+    /// Deletes objects that no row names, or tells which these are.
+    fn collect<'py>(
+        &self,
+        py: Python<'py>,
+        schemas: Vec<String>,
+        store: Option<String>,
+        dry_run: bool,
+        full: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let schemas = schemas.iter().map(|name| SchemaName::new(name)).collect::<Result<Vec<_>, _>>().into_py(py)?;
+        let options = CollectOptions { dry_run, full, store, ..CollectOptions::default() };
+        let found = run(py, || self.0.collect(&schemas, &options))?;
+        let section = |found: &SectionReport| {
+            serde_json::json!({
+                "referenced": found.referenced,
+                "stored": found.stored,
+                "orphaned": found.orphaned,
+                "orphaned_bytes": found.orphaned_bytes,
+                "deleted": found.deleted,
+                "bytes_freed": found.bytes_freed,
+            })
+        };
+        let document = serde_json::json!({
+            "hash": section(&found.hash),
+            "schema": section(&found.schema),
+            "intended": found.intended,
+            "waiting": found.waiting,
+            "young": found.young,
+            "failures": found.failures,
+        });
+        json_to_python(py, &document)
+    }
+
+    /// The objects of a schema that lie in a store: store, path, size, and whether it is content placed by its hash.
+    fn list_objects(&self, py: Python<'_>, schema: &str, store: Option<&str>) -> PyResult<Vec<Listing>> {
+        let listed = run(py, || self.0.list_objects(&SchemaName::new(schema)?, store))?;
+        Ok(listed.into_iter().map(|entry| (entry.store, entry.path.to_string(), entry.size, entry.is_hash)).collect())
+    }
+
+    /// The paths in the sections of a schema that rows name: of content, and of other objects.
+    fn referenced_paths(&self, py: Python<'_>, schema: &str) -> PyResult<(HashSet<String>, HashSet<String>)> {
+        run(py, || self.0.referenced_paths(&SchemaName::new(schema)?))
     }
 
     fn in_transaction(&self) -> bool {

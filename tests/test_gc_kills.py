@@ -1,0 +1,140 @@
+"""Writers, deleters and collectors that are killed again and again lose nothing that is stored, and leave nothing.
+
+The short form runs with the tests; `LODESTORE_SOAK=600` (seconds for each database) is the long one: `make soak`.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+
+import lodestore as dj
+
+SECONDS = float(os.environ.get("LODESTORE_SOAK", "6"))
+
+BODY = """
+import random, sys, time
+import numpy as np
+import lodestore as dj
+
+role, seed = sys.argv[1], int(sys.argv[2])
+chance = random.Random(seed)
+connection = dj.conn()
+schema = dj.Schema("kills")
+table = dj.FreeTable("kills.thing")
+while True:
+    try:
+        number = chance.randrange(60)
+        content = f"content {chance.randrange(8)}"
+        row = {"id": number, "trace": np.full(50, number), "shared": content}
+        if role == "write":
+            chance.choice([
+                lambda: table.insert1(row, skip_duplicates=True),
+                lambda: table.insert([row, {**row, "id": number + 1}], skip_duplicates=True),
+                lambda: table.insert1(row, replace=True),
+                lambda: table.update1(row) if table & {"id": number} else None,
+            ])()
+        elif role == "delete":
+            (table & {"id": number}).delete(prompt=False)
+            if chance.random() < 0.1:
+                with connection.transaction:
+                    (table & f"id < {number}").delete_quick()
+                    table.insert1(row, skip_duplicates=True)
+        else:
+            dj.gc.GarbageCollector(schema).collect(dry_run=False, full=chance.random() < 0.3)
+    except dj.DataJointError as error:
+        # A row that another was faster with, a transaction that the server broke off for another's.
+        if type(error).__name__ not in ("DuplicateError", "LostConnectionError", "QueryError", "DataJointError"):
+            raise
+"""
+
+
+def test_kills(database, project, objects, tmp_path):
+    schema = project.Schema("kills")
+
+    @schema
+    class Thing(dj.Manual):
+        definition = """
+        id : int32
+        ---
+        trace : <npy@>
+        shared : <blob@>
+        """
+
+    environment = {**database.environment(project), "DJ_GC_AGE": "0", "DJ_GC_LEASE": "1"}
+    if project.connection.adapter.backend == "sqlite":
+        environment["DJ_DATABASE_PATH"] = str(tmp_path / "project")
+    chance = random.Random(7)
+    roles = ["write", "write", "write", "delete", "collect"]
+    children = {}
+    kills = 0
+    complaints = []
+    deadline = time.monotonic() + SECONDS
+    try:
+        while time.monotonic() < deadline:
+            for place, role in enumerate(roles):
+                if place not in children:
+                    command = [
+                        sys.executable,
+                        "-c",
+                        textwrap.dedent(BODY),
+                        role,
+                        str(chance.randrange(10**9)),
+                    ]
+                    children[place] = subprocess.Popen(
+                        command,
+                        env=environment,
+                        cwd=tmp_path,
+                        stdout=subprocess.DEVNULL,
+                        stderr=subprocess.PIPE,
+                        text=True,
+                    )
+            time.sleep(chance.random() * 0.8 + 0.3)
+            place = chance.choice(list(children))
+            child = children.pop(place)
+            if child.poll() is not None:
+                complaints.append(child.stderr.read()[-2000:])
+                break
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            child.stderr.close()
+            kills += 1
+            # What is stored can be read, whatever is going on: rows may be gone by the time.
+            for key in Thing.keys():
+                try:
+                    row = (Thing & key).fetch1()
+                    assert row["trace"].load().shape == (50,)
+                except dj.DataJointError as error:
+                    assert not (Thing & key) or (Thing & key).fetch1()["trace"].load().shape == (50,), error
+    finally:
+        for child in children.values():
+            child.kill()
+            child.wait()
+            child.stderr.close()
+    assert not complaints, complaints[0]
+    assert kills > 0
+    # All are gone, and their leases with them: what is left is what rows name.
+    project.config["gc.lease"] = 1
+    time.sleep(2.5)
+    for _ in range(2):
+        found = dj.gc.GarbageCollector(schema).collect(dry_run=False)
+        assert found["errors"] == 0
+        time.sleep(1.5)
+    dj.gc.GarbageCollector(schema).collect(dry_run=False)
+    rows = Thing.to_dicts()
+    for row in rows:
+        assert row["trace"].load().shape == (50,)
+        assert row["shared"].startswith("content ")
+    collector = dj.gc.GarbageCollector(schema)
+    named = collector.hash_references() | collector.schema_references()
+    left = set(objects()) - named
+    print(
+        f"{database.name if hasattr(database, 'name') else database}: {kills} kills, {len(rows)} rows, {len(named)} objects, left over {len(left)}"
+    )
+    assert named <= set(objects())
+    assert not left
