@@ -11,8 +11,6 @@ import sys
 import textwrap
 import time
 
-import numpy as np
-
 import lodestore as dj
 
 SECONDS = float(os.environ.get("LODESTORE_SOAK", "6"))
@@ -105,7 +103,7 @@ def test_kills(database, project, objects, tmp_path):
             child.stderr.close()
             kills += 1
             # What is stored can be read, whatever is going on: rows may be gone by the time.
-            for key in Thing.keys():
+            for key in Thing.proj().to_dicts():
                 try:
                     row = (Thing & key).fetch1()
                     assert row["trace"].load().shape == (50,)
@@ -132,7 +130,8 @@ def test_kills(database, project, objects, tmp_path):
         assert row["shared"].startswith("content ")
     collector = dj.gc.GarbageCollector(schema)
     named = collector.hash_references() | collector.schema_references()
-    left = set(objects()) - named
+    # What a killed writer had not finished is no object yet.
+    left = {path for path in objects() if not path.endswith(".part")} - named
     print(
         f"{database.name if hasattr(database, 'name') else database}: {kills} kills, {len(rows)} rows, {len(named)} objects, left over {len(left)}"
     )

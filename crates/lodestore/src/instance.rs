@@ -91,6 +91,11 @@ impl Instance {
     /// # Errors
     /// As [`Instance::open`].
     pub fn open_shared(shared: Arc<RwLock<Config>>) -> Result<Self> {
+        Instance::open_through(shared, |pool| pool)
+    }
+
+    /// Like [`Instance::open_shared`], with another way to the same database.
+    pub(crate) fn open_through(shared: Arc<RwLock<Config>>, way: impl FnOnce(Pool) -> Pool) -> Result<Self> {
         lodestore_objects::set_interrupt_check(lodestore_db::interrupted);
         let (opened, codecs, legacy) = {
             let mut config = shared.write().unwrap_or_else(PoisonError::into_inner);
@@ -101,11 +106,12 @@ impl Instance {
             }
             (backend::open(&mut config)?, codecs, legacy)
         };
+        let pool = way(opened.pool);
         let instance = Instance(Arc::new(Inner {
             config: shared,
             place: opened.place,
-            lifecycle: Lifecycle::new(&opened.pool, opened.intents),
-            pool: opened.pool,
+            lifecycle: Lifecycle::new(&pool, opened.intents),
+            pool,
             dialect: opened.dialect,
             codecs: RwLock::new(codecs),
             legacy,

@@ -151,13 +151,18 @@ forward!(CountingStore, count, weigh);
 #[derive(Debug)]
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
-    left: AtomicI64,
+    left: Arc<AtomicI64>,
 }
 
 impl FaultyStore {
     /// Lets `requests` of them pass.
     pub fn new(inner: Arc<dyn Store>, requests: i64) -> Arc<Self> {
-        Arc::new(FaultyStore { inner, left: AtomicI64::new(requests) })
+        FaultyStore::sharing(inner, Arc::new(AtomicI64::new(requests)))
+    }
+
+    /// Lets so many pass as `left` says, which others count down as well.
+    pub fn sharing(inner: Arc<dyn Store>, left: Arc<AtomicI64>) -> Arc<Self> {
+        Arc::new(FaultyStore { inner, left })
     }
 
     fn spend(&self) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 
 use lodestore_db::Connection;
 use lodestore_types::{Error, ErrorKind, Result, SchemaName, Uuid};
@@ -18,7 +18,8 @@ pub(super) const ROWS_AT_ONCE: usize = 500;
 
 /// A batch of intents, renewed until it is dropped.
 pub(crate) struct Intent {
-    instance: Instance,
+    /// It may outlive the instance, which may keep it.
+    instance: Weak<crate::instance::Inner>,
     schema: SchemaName,
     batch: String,
     named: Named,
@@ -62,7 +63,7 @@ impl Instance {
             }
         }
         let struck = AtomicBool::new(false);
-        Ok(Arc::new(Intent { instance: self.clone(), schema: schema.clone(), batch, named, struck }))
+        Ok(Arc::new(Intent { instance: self.downgrade(), schema: schema.clone(), batch, named, struck }))
     }
 
     /// Settles intents in the transaction in which their rows are inserted.
@@ -204,8 +205,9 @@ impl Intent {
     }
 
     fn strike(&self) {
-        self.instance.lifecycle().renewals.remove(&self.batch);
-        if let Some(folder) = &self.instance.lifecycle().folder
+        let Some(instance) = Instance::upgrade(&self.instance) else { return };
+        instance.lifecycle().renewals.remove(&self.batch);
+        if let Some(folder) = &instance.lifecycle().folder
             && !self.struck.swap(true, Ordering::Relaxed)
         {
             // What stays is looked at when this process has ended.
@@ -216,7 +218,9 @@ impl Intent {
 
 impl Drop for Intent {
     fn drop(&mut self) {
-        self.instance.lifecycle().renewals.remove(&self.batch);
+        if let Some(instance) = Instance::upgrade(&self.instance) {
+            instance.lifecycle().renewals.remove(&self.batch);
+        }
     }
 }
 

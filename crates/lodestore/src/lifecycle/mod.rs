@@ -78,6 +78,8 @@
 
 mod claim;
 mod collect;
+#[cfg(test)]
+mod crash_tests;
 mod files;
 mod generation;
 mod intent;
