@@ -38,6 +38,8 @@ soak:             ## the long forms of tests
 		$(SERVED) cargo test -p lodestore-objects --all-features --test faults -- --nocapture
 	LODESTORE_TEST_THROUGH=4000000000 $(BIN)/python -m pytest -s tests/test_memory.py -k whatever
 	LODESTORE_TEST_JOBS=5000 $(BIN)/python -m pytest tests/test_workers.py -k "sixteen or killed"
+	LODESTORE_SOAK=1 cargo test -p lodestore --all-features --lib crash_tests -- --nocapture
+	LODESTORE_SOAK=600 $(BIN)/python -m pytest -s tests/test_gc_kills.py
 
 check: $(BIN)/.built $(BIN)/.check   ## format, lints, docs and stubs, warnings as errors
 	cargo fmt --all --check

@@ -1,0 +1,132 @@
+"""Collecting: by the journal and by listing; what the journal costs an insert."""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import lodestore as dj
+
+from .harness import table
+
+#: Live rows beside the garbage, and the garbage.
+LIVE, GARBAGE = 200_000, 1_000
+#: Files of the great scan.
+FILES = int(os.environ.get("LODESTORE_BENCH_FILES", "1000000"))
+
+
+def declared(folder):
+    schema = dj.Instance(path=folder).Schema("bench")
+
+    @schema
+    class Thing(dj.Manual):
+        definition = """
+        id : int32
+        ---
+        trace = null : <object@>
+        """
+
+    return schema, Thing
+
+
+def planted(folder, schema, thing, count):
+    """Rows and their files, made behind Lodestore's back: it would take minutes to flush each of them."""
+    thing.insert1({"id": count, "trace": b"x"})
+    root = Path(folder) / "objects"
+    for first in range(0, count, 1000):
+        (root / f"_schema/bench/Thing/{first}").mkdir(parents=True)
+        for number in range(first, min(first + 1000, count)):
+            (root / f"_schema/bench/Thing/{first}/{number}.bin").write_bytes(b"x")
+    connection = thing.connection
+    for first in range(0, count, 10_000):
+        rows = ", ".join(
+            f"""({n}, '{{"path": "_schema/bench/Thing/{n // 1000 * 1000}/{n}.bin", "store": "main", "size": 1, "is_dir": false}}')"""
+            for n in range(first, min(first + 10_000, count))
+        )
+        connection.query(f"INSERT INTO {thing.full_table_name} (id, trace) VALUES {rows}")
+
+
+def timed(work):
+    began = time.perf_counter()
+    found = work()
+    return time.perf_counter() - began, found
+
+
+def collections():
+    with tempfile.TemporaryDirectory() as folder:
+        schema, thing = declared(folder)
+        planted(folder, schema, thing, LIVE + GARBAGE)
+        collector = dj.gc.GarbageCollector(schema)
+        whole, found = timed(lambda: collector.collect(dry_run=False, full=True))
+        assert found["deleted"] == 0, found
+        schema.connection._config["gc.automatic"] = False
+        (thing & f"id < {GARBAGE}").delete(prompt=False)
+        by_journal, found = timed(lambda: collector.collect(dry_run=False))
+        assert found["deleted"] == GARBAGE, found
+        again, _ = timed(lambda: collector.collect(dry_run=False))
+    return whole, by_journal, again
+
+
+SCAN = """
+import resource, sys, time
+import lodestore as dj
+schema = dj.Instance(path=sys.argv[1]).Schema("bench")
+began = time.perf_counter()
+found = dj.gc.GarbageCollector(schema).collect(dry_run=False, full=True)
+assert found["deleted"] == 0
+print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def great_scan():
+    with tempfile.TemporaryDirectory() as folder:
+        schema, thing = declared(folder)
+        planted(folder, schema, thing, FILES)
+        done = subprocess.run(
+            [sys.executable, "-c", SCAN, folder], capture_output=True, text=True, check=True
+        )
+    return [float(word) for word in done.stdout.split()]
+
+
+def inserts():
+    """Batches of 100 objects, and the least that they can cost: the same files written and flushed by a loop."""
+    with tempfile.TemporaryDirectory() as folder:
+        schema, thing = declared(folder)
+        content = os.urandom(10_000)
+        taken, bare = [], []
+        for batch in range(30):
+            rows = [{"id": batch * 100 + n, "trace": content + bytes([batch, n])} for n in range(100)]
+            taken.append(timed(lambda: thing.insert(rows))[0])
+            journal = Path(folder) / f"journal{batch}"
+
+            def note():
+                with open(journal, "wb") as file:
+                    file.write(b"x" * 8000)
+                    file.flush()
+                    os.fsync(file.fileno())
+
+            bare.append(timed(note)[0])
+    return sorted(taken)[15], sorted(bare)[15]
+
+
+def run():
+    whole, by_journal, again = collections()
+    seconds, megabytes = great_scan()
+    batch, note = inserts()
+    table(
+        ("what", "figure"),
+        [
+            (f"full collection beside {LIVE:,} live objects", f"{whole:.3f} s"),
+            (f"collection of {GARBAGE:,} among them by the journal", f"{by_journal:.3f} s"),
+            ("the same with nothing to do", f"{again:.4f} s"),
+            ("full / journal", f"{whole / by_journal:.1f}"),
+            (f"full scan of {FILES:,} files", f"{seconds:.1f} s, {megabytes:.0f} MB"),
+            ("insert of 100 objects of 10 kB", f"{batch * 1000:.1f} ms"),
+            ("a flushed note of as many intents", f"{note * 1000:.2f} ms ({note / batch:.1%})"),
+        ],
+    )
