@@ -130,7 +130,7 @@ impl Instance {
         dry_run: bool,
         full: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let schemas = schemas.iter().map(|name| SchemaName::new(name)).collect::<Result<Vec<_>, _>>().into_py(py)?;
+        let schemas = schemas.iter().map(SchemaName::new).collect::<Result<Vec<_>, _>>().into_py(py)?;
         let options = CollectOptions { dry_run, full, store, ..CollectOptions::default() };
         let found = run(py, || self.0.collect(&schemas, &options))?;
         let section = |found: &SectionReport| {
