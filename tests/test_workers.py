@@ -196,7 +196,7 @@ def test_threads_share_the_work(pipeline, reserve):
             "success_count": 26,
             "error_list": [({"item": -666}, "ValueError: the number of the beast")],
         }
-        assert pipeline.Result.populate(executor=executor, max_calls=2)["success_count"] == 2
+        assert pipeline.Result.populate("item >= 0", executor=executor, max_calls=2)["success_count"] == 2
     with pytest.raises(dj.DataJointError, match="runs no functions"):
         pipeline.Result.populate(executor=3)
 
