@@ -44,6 +44,7 @@ def test_elements_run_as_published(project, database, tmp_path):
     assert found["members"] == ["PI", "None"]
     assert found["directory"] == "s0/day1" and found["active"] is True
     assert found["licks"] == [1, [3.25]]
+    assert found["drawn"] == [True, True, True]
     assert found["virtual"] == 6
     # The animal went with its sessions, events and trials, and with the pairs that it fathered.
     assert found["left"] == [5, 1, 0, 0]

@@ -15,10 +15,11 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 #: What programs import, by module.
 NAMES = {
-    "": """AndList AutoPopulate Codec Compute Computed Connection DataJointError Entry FreeTable Imported Ingest Instance
-        Job Lookup Manual MatCell MatStruct Not NpyRef ObjectRef Part Schema SchemaCodec SparkAdapter Table
+    "": """AndList AutoPopulate Codec Compute Computed Connection DataJointError Diagram Entry FreeTable Imported Ingest Instance
+        Job Lookup Manual MatCell MatStruct Not NpyRef ObjectRef Part Schema SchemaCodec SparkAdapter StorageAdapter Table
         ThreadSafetyError Top U ValidationResult VirtualModule __author__ __version__ cli config conn deploy errors
-        get_codec list_codecs list_schemas logger virtual_schema AttachFileType HashCodec""",
+        get_codec get_storage_adapter list_codecs list_schemas logger migrate virtual_schema AttachFileType
+        HashCodec""",
     "errors": """DataJointError LostConnectionError MissingTableError MissingExternalFile BucketInaccessible
         ThreadSafetyError QueryError QuerySyntaxError AccessError DuplicateError IntegrityError UnknownAttributeError
         MissingAttributeError""",
@@ -39,6 +40,10 @@ NAMES = {
     "spark": "SparkAdapter",
     "deploy": "set_replica_identity add_prov_column",
     "cli": "cli",
+    "gc": "GarbageCollector",
+    "diagram": "Diagram diagram_active",
+    "migrate": "add_job_metadata_columns",
+    "storage_adapter": "StorageAdapter",
 }
 
 

@@ -134,6 +134,10 @@ between = f"event_start_time BETWEEN {starts[0]} AND {starts[1]}"
 licks = event.Event & key & {"event_type": "lick"} & between
 found["licks"] = [keys[0]["trial_id"], [float(when) for when in licks.fetch("event_start_time", limit=1)]]
 
+# Drawn, as text.
+drawing = (dj.Diagram(subject) + dj.Diagram(session)).make_mermaid()
+found["drawn"] = [name in drawing for name in ("Subject", "Session", "SessionExperimenter")]
+
 # A virtual module of old, and deletion with all that depends.
 virtual = dj.create_virtual_module("virtual", prefix + "subject")
 found["virtual"] = len(virtual.Subject())
