@@ -96,6 +96,24 @@ def test_a_slice_moves_little_more_than_itself(recording, stored_project):
         proxy.stop()
 
 
+@ON_SQLITE
+@pytest.mark.stores("s3")
+def test_objects_go_up_once(recording, stored_project):
+    recording.insert1({"id": 0, "trace": np.zeros(3), "notes": "warm"})
+    proxy = services.proxy("s3")
+    try:
+        stored_project.config.stores["main"]["endpoint"] = f"http://127.0.0.1:{proxy.port}"
+        recording.insert({"id": n, "trace": np.arange(n), "notes": n} for n in range(1, 51))
+        small = proxy.counts()
+        assert small["PUT"] == 100 and small["requests"] <= 105
+        proxy.forget()
+        # A look whether it is there, the beginning, three parts of it, the end; no copy.
+        recording.insert1({"id": 100, "trace": np.zeros(3_000_000)})
+        assert proxy.counts()["PUT"] == 3 and proxy.counts()["requests"] <= 7
+    finally:
+        proxy.stop()
+
+
 class FolderAdapter(dj.StorageAdapter):
     """A folder through fsspec's own file system."""
 

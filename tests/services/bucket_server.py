@@ -143,6 +143,10 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, ETag=stored.etag, x_goog_generation=stored.generation)
 
     def handle_post(self):
+        if "delete" in self.query:
+            for item in ElementTree.fromstring(self.body).findall(".//{*}Key"):
+                self.server.objects.pop((self.key[0], item.text), None)
+            return self.answer(200, "<DeleteResult></DeleteResult>")
         if "uploads" in self.query:
             name = uuid.uuid4().hex
             self.server.uploads[name] = {"metadata": self.metadata(), "parts": {}}

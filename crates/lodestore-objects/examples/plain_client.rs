@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .build()
     })?;
     let store: Arc<dyn ObjectStore> = Arc::new(store);
-    let content = Bytes::from((0..size / 8).flat_map(|n| (n as f64).to_le_bytes()).collect::<Vec<u8>>());
+    let content = Bytes::from(vec![0; size]);
     let path = Path::parse("plain-client/large")?;
     let begun = Instant::now();
     runtime.block_on(async {
@@ -45,6 +45,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         upload.finish().await
     })?;
     println!("{}", begun.elapsed().as_secs_f64());
-    runtime.block_on(store.delete(&path))?;
     Ok(())
 }

@@ -234,7 +234,7 @@ pub(crate) fn write_all(
             }
             let checksum = upload.shared.then_some(part.checksum);
             let put =
-                Put { store: upload.store.clone(), path: part.path, payload: part.payload.0, mode: PutMode::Create };
+                Put { store: upload.store.clone(), path: part.path, payload: part.payload.0, mode: PutMode::Fill };
             if is_last { &mut then } else { &mut first }.push((checksum, put));
         }
     }
