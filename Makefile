@@ -32,7 +32,7 @@ test-python: $(BIN)/.built $(BIN)/.test   ## the Python tests, on every database
 	$(BIN)/python -m tests.services run cargo test --quiet -p lodestore-db --all-features
 	$(BIN)/python -m pytest
 
-soak:             ## the long forms of tests
+soak: $(BIN)/.built $(BIN)/.test   ## the long forms of tests: about an hour
 	cargo test -p lodestore-model -- --ignored --nocapture
 	LODESTORE_TEST_STORES=s3 LODESTORE_TEST_DATABASES=sqlite LODESTORE_TEST_OPERATIONS=50000 \
 		$(SERVED) cargo test -p lodestore-objects --all-features --test faults -- --nocapture

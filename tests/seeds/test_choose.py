@@ -98,6 +98,15 @@ key = {'recording_id': 1}
     assert world["shape"] == (500, 4) and world["subset"][99, 3] == 399 and not world["ref"].is_loaded
 
 
+def test_managed_objects_go_with_their_rows(world):
+    world.run("choose", "managed")
+    table = world.declare("ManagedData")
+    world.do("ManagedData.insert1({'data_id': uuid.uuid4(), 'content': np.arange(9)})")
+    assert len(world.objects("main")) == 1
+    table.delete(prompt=False)
+    assert not world.objects("main")
+
+
 def test_files_of_the_users_stay(world):
     world.run("choose", "user-managed")
     table = world.declare("ExternalData")
