@@ -165,7 +165,10 @@ print(Thing.fetch1("data"))
 """
     assert python(code, tmp_path) == "[1, 2]"
     [path] = [
-        path.relative_to(tmp_path / "data") for path in (tmp_path / "data").rglob("*") if path.is_file()
+        path.relative_to(tmp_path / "data")
+        for path in (tmp_path / "data").rglob("*")
+        # What the store itself keeps lies apart.
+        if path.is_file() and ".lodestore" not in path.parts
     ]
     assert path.parts[:2] == ("blobs", "lab") and path.parts[2] + path.parts[3] == path.name[:4]
 
