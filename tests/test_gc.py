@@ -395,3 +395,35 @@ def test_a_store_that_cannot_be_listed(scan, schema, objects, tmp_path):
 def test_a_collection_is_refused_inside_a_transaction(scan, schema):
     with scan.connection.transaction, pytest.raises(DataJointError, match="transaction"):
         collect(schema)
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.stores("file", "s3")
+def test_on_every_kind_of_store(stored_project):
+    schema = stored_project.Schema("lab")
+
+    @schema
+    class Scan(dj.Manual):
+        definition = """
+        id : int32
+        ---
+        trace = null : <npy@>
+        shared = null : <blob@>
+        file = null : <object@>
+        """
+
+    collector = dj.gc.GarbageCollector(schema)
+
+    def listed():
+        return set(collector.list_hash_paths("lab")) | set(collector.list_schema_paths("lab"))
+
+    Scan.insert([everything(1), everything(2)])
+    assert len(listed()) == 5
+    (Scan & "id = 1").delete(prompt=False)
+    assert listed() == collector.hash_references() | collector.schema_references()
+    assert len(listed()) == 3 and readable(Scan) == 1
+    assert full(schema)["deleted"] == 0
+    stored_project.config["gc.automatic"] = False
+    Scan.delete(prompt=False)
+    assert len(listed()) == 3
+    assert full(schema)["deleted"] == 3 and listed() == set()

@@ -11,9 +11,11 @@ import sys
 import textwrap
 import time
 
+import pytest
+
 import lodestore as dj
 
-SECONDS = float(os.environ.get("LODESTORE_SOAK", "6"))
+SECONDS = float(os.environ.get("LODESTORE_SOAK", "4"))
 
 BODY = """
 import random, sys, time
@@ -52,6 +54,7 @@ while True:
 """
 
 
+@pytest.mark.databases("sqlite", "postgresql", "mariadb")
 def test_kills(database, project, objects, tmp_path):
     schema = project.Schema("kills")
 
