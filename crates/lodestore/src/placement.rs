@@ -25,6 +25,9 @@ pub(crate) const PIECE: u64 = 8 << 20;
 /// An object that must be fetched over a network is compared in full only up to this size.
 const CHEAP: u64 = 1 << 20;
 
+/// Of larger objects the checksum is taken while they are written.
+const LARGE: u64 = 4 << 20;
+
 /// A store with its settings.
 pub(crate) struct Target {
     pub(crate) spec: StoreSpec,
@@ -40,14 +43,43 @@ pub(crate) struct Upload {
     /// Written when all others are: with it a folder is complete.
     last: Option<Part>,
     shared: bool,
-    column: Value,
+    column: Column,
+}
+
+/// What a row will say of its object.
+enum Column {
+    Known(Value),
+    /// Told when the checksum is known, which is taken while the object is written.
+    Pending(Box<Pending>),
+}
+
+struct Pending {
+    chain: Chain,
+    object: NewObject,
+    placed: Placed,
+}
+
+impl Column {
+    fn new(chain: &Chain, object: &NewObject, placed: &Placed) -> Self {
+        Column::Known(Value::Json(Json::Object(chain.column(object, placed))))
+    }
+
+    fn told(self) -> Result<Value> {
+        match self {
+            Column::Known(value) => Ok(value),
+            Column::Pending(mut pending) => {
+                pending.placed.checksum = checksum(&pending.object.payload)?;
+                Ok(Value::Json(Json::Object(pending.chain.column(&pending.object, &pending.placed))))
+            }
+        }
+    }
 }
 
 impl Upload {
-    /// The checksum of the object, if it is a single one.
+    /// The checksum of the object, if it is a single one and the checksum is known.
     pub(crate) fn checksum(&self) -> Option<&str> {
         match &self.objects[..] {
-            [part] if self.last.is_none() => Some(&part.checksum),
+            [part] if self.last.is_none() => part.checksum.as_deref(),
             _ => None,
         }
     }
@@ -63,7 +95,7 @@ impl Upload {
 
     /// Puts content at another path than that of its hash alone.
     fn move_to(&mut self, path: StorePath) {
-        if let Value::Json(Json::Object(column)) = &mut self.column {
+        if let Column::Known(Value::Json(Json::Object(column))) = &mut self.column {
             column.insert("path".into(), path.as_str().into());
         }
         for part in &mut self.objects {
@@ -76,7 +108,8 @@ impl Upload {
 struct Part {
     path: StorePath,
     payload: Payload,
-    checksum: String,
+    /// `None` if it is taken while the object is written.
+    checksum: Option<String>,
 }
 
 /// The path of a new object of one row, which no other object has.
@@ -103,7 +136,7 @@ pub(crate) fn fresh_path(
     })
 }
 
-/// Chooses the place of an object. Nothing is written; a file is read once, for its checksum.
+/// Chooses the place of an object. Nothing is written; a file is read once, for its checksum, unless that `may_wait`.
 ///
 /// # Errors
 /// `InvalidName` if schema, key and settings make no path; `Storage` if a file cannot be read.
@@ -113,6 +146,7 @@ pub(crate) fn place(
     context: &Context,
     chain: &Chain,
     object: NewObject,
+    may_wait: bool,
 ) -> Result<Upload> {
     match &object.addressing {
         Addressing::Hash => {
@@ -121,7 +155,8 @@ pub(crate) fn place(
         }
         Addressing::Schema { extension } => {
             let path = fresh_path(&target.spec, table.schema.as_str(), &table.table, context, extension)?;
-            let checksum = checksum(&object.payload)?;
+            let wait = may_wait && object.payload.size() >= LARGE;
+            let checksum = if wait { None } else { Some(checksum(&object.payload)?) };
             Ok(placed_at(target, table, chain, object, path, None, checksum))
         }
     }
@@ -141,7 +176,7 @@ pub(crate) fn place_hashed(
 ) -> Result<Upload> {
     let spec = &target.spec;
     let path = hash_path(&spec.hash_prefix, table.schema.as_str(), &spec.subfolding, &hash)?;
-    Ok(placed_at(target, table, chain, object, path, Some(hash), checksum))
+    Ok(placed_at(target, table, chain, object, path, Some(hash), Some(checksum)))
 }
 
 fn placed_at(
@@ -151,7 +186,7 @@ fn placed_at(
     object: NewObject,
     path: StorePath,
     hash: Option<String>,
-    checksum: String,
+    checksum: Option<String>,
 ) -> Upload {
     let Target { spec, store } = target;
     let placed = Placed {
@@ -159,12 +194,16 @@ fn placed_at(
         store: spec.name.clone(),
         path: path.clone(),
         size: object.payload.size(),
-        checksum: checksum.clone(),
+        checksum: checksum.clone().unwrap_or_default(),
         hash,
     };
-    let column = Value::Json(Json::Object(chain.column(&object, &placed)));
     let shared = object.addressing == Addressing::Hash;
-    let objects = vec![Part { path: path.clone(), payload: object.payload, checksum }];
+    // The copy of a payload names the same bytes.
+    let objects = vec![Part { path: path.clone(), payload: object.payload.clone(), checksum }];
+    let column = match &objects[0].checksum {
+        Some(_) => Column::new(chain, &object, &placed),
+        None => Column::Pending(Box::new(Pending { chain: chain.clone(), object, placed })),
+    };
     Upload { store: store.clone(), path, objects, last: None, shared, column }
 }
 
@@ -182,27 +221,28 @@ pub(crate) fn place_folder(
     let Target { spec, store } = target;
     let path = fresh_path(spec, table.schema.as_str(), &table.table, context, &folder.extension)?;
     let part = |(inner, payload): &(String, Payload)| {
-        let checksum = checksum(payload)?;
+        let checksum = Some(checksum(payload)?);
         Ok(Part { path: path.join(inner)?, payload: payload.clone(), checksum })
     };
     let objects = folder.files.par_iter().map(part).collect::<Result<Vec<_>>>()?;
     let entry = |((inner, payload), part): (&(String, Payload), &Part)| Entry {
         path: inner.clone(),
         size: payload.size(),
-        checksum: Some(part.checksum.clone()),
+        checksum: part.checksum.clone(),
     };
     let entries = folder.files.iter().zip(&objects).map(entry).collect();
     let manifest = Manifest::new(entries, timestamp(Timestamp::now()))?;
     let payload = Payload::from(manifest.to_bytes());
-    let last = Part { path: Manifest::path_for(&path)?, checksum: checksum(&payload)?, payload };
+    let manifest_checksum = checksum(&payload)?;
+    let last = Part { path: Manifest::path_for(&path)?, checksum: Some(manifest_checksum.clone()), payload };
     let placed = PlacedFolder {
         store: spec.name.clone(),
         path: path.clone(),
         size: manifest.total_size(),
         item_count: manifest.entries().len() as u64,
-        manifest: last.checksum.clone(),
+        manifest: manifest_checksum,
     };
-    let column = Value::Json(Json::Object(chain.folder_column(&folder, &placed)));
+    let column = Column::Known(Value::Json(Json::Object(chain.folder_column(&folder, &placed))));
     Ok(Upload { store: store.clone(), path, objects, last: Some(last), shared: false, column })
 }
 
@@ -232,15 +272,23 @@ pub(crate) fn write_all(
             if upload.shared && !met.insert((upload.store.name().to_owned(), part.path.clone())) {
                 continue;
             }
-            let checksum = upload.shared.then_some(part.checksum);
+            let checksum = part.checksum.filter(|_| upload.shared);
             let put =
                 Put { store: upload.store.clone(), path: part.path, payload: part.payload.0, mode: PutMode::Fill };
             if is_last { &mut then } else { &mut first }.push((checksum, put));
         }
     }
-    write(first)?;
-    write(then)?;
-    Ok(columns)
+    if columns.iter().all(|column| matches!(column, Column::Known(_))) {
+        write(first)?;
+        write(then)?;
+        return columns.into_iter().map(Column::told).collect();
+    }
+    std::thread::scope(|scope| {
+        let told = scope.spawn(|| columns.into_par_iter().map(Column::told).collect::<Result<Vec<Value>>>());
+        write(first)?;
+        write(then)?;
+        told.join().unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a checksum could not be taken")))
+    })
 }
 
 /// Writes down what is about to be written or relied on; content whose path is condemned gets another.

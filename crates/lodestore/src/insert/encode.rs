@@ -146,7 +146,7 @@ fn encode(table: &Table, plan: &Plan<'_>, job: Job) -> Result<Outcome> {
     let encoded = encoded.and_then(|encoded| match (encoded, target) {
         (Encoded::Value(value), _) => chain.core_type().check(value).map(Outcome::Column),
         (Encoded::Object(object), Some(target)) => {
-            let upload = place(target, table.name(), &context, chain, object)?;
+            let upload = place(target, table.name(), &context, chain, object, told.is_none())?;
             match (&told, upload.checksum()) {
                 (Some(told), Some(found)) if told != found => {
                     Err(Error::new(ErrorKind::Corrupt, "the object to copy is not what its row says: it was damaged"))
