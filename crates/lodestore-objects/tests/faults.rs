@@ -2,10 +2,11 @@
 //! `LODESTORE_TEST_S3` names (see `tests/services/proxy_server.py`).
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,10 +22,9 @@ struct Network {
     store: Arc<dyn Store>,
     /// The same store by the straight way.
     straight: Arc<dyn Store>,
-    _alone: MutexGuard<'static, ()>,
+    /// Locked by whoever disturbs it: each test may be a process of its own.
+    _alone: File,
 }
-
-static ALONE: Mutex<()> = Mutex::new(());
 
 fn network(transfer: &Transfer) -> Option<Network> {
     let (Ok(url), Ok(proxy)) = (std::env::var("LODESTORE_TEST_S3"), std::env::var("LODESTORE_TEST_S3_PROXY")) else {
@@ -46,12 +46,10 @@ fn network(transfer: &Transfer) -> Option<Network> {
         let config = S3Config { location: location.clone(), ..config(endpoint) };
         Arc::new(config.open("main", transfer).unwrap())
     };
-    let network = Network {
-        store: open(&proxy),
-        straight: open(host),
-        proxy,
-        _alone: ALONE.lock().unwrap_or_else(PoisonError::into_inner),
-    };
+    let name = format!("lodestore-{}.lock", proxy.replace([':', '/'], "-"));
+    let alone = File::create(std::env::temp_dir().join(name)).unwrap();
+    alone.lock().unwrap();
+    let network = Network { store: open(&proxy), straight: open(host), proxy, _alone: alone };
     network.fail("{}");
     Some(network)
 }
