@@ -7,7 +7,8 @@ import secrets
 import signal
 import subprocess
 import sys
-from contextlib import closing, contextmanager
+import threading
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -225,11 +226,30 @@ class PostgreSQL:
     @contextmanager
     def stalled_commits(self):
         """A context in which commits take effect, and nobody is told: a standby is waited for that is not there."""
-        for statement in ("SET synchronous_standby_names = 'nobody'", "RESET synchronous_standby_names"):
-            self._run(f"ALTER SYSTEM {statement}")
-            self._run("SELECT pg_reload_conf()")
-            if statement.startswith("SET"):
-                yield
+        self._configure("SET synchronous_standby_names = 'nobody'")
+        # The server heeds it when it gets to it.
+        while not self._stalls():
+            pass
+        try:
+            yield
+        finally:
+            self._configure("RESET synchronous_standby_names")
+
+    def _stalls(self):
+        """True if a write waits."""
+
+        def write():
+            with suppress(Exception), closing(self.connect(self.database)) as connection:
+                connection.cursor().execute("SELECT pg_logical_emit_message(true, 'test', '')")
+
+        thread = threading.Thread(target=write, daemon=True)
+        thread.start()
+        thread.join(0.3)
+        return thread.is_alive()
+
+    def _configure(self, what):
+        self._run(f"ALTER SYSTEM {what}")
+        self._run("SELECT pg_reload_conf()")
 
     def _forget(self):
         if self._admin is not None:
