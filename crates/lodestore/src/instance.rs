@@ -171,7 +171,7 @@ impl Instance {
         if !self.schema_exists(&name)? {
             self.write(Vec::new(), |connection| run_all(connection, &self.dialect().create_schema(&name)))?;
         }
-        self.recover(&name);
+        self.recover(&name)?;
         Ok(Schema::new(self.clone(), name))
     }
 
@@ -184,7 +184,7 @@ impl Instance {
         if !self.schema_exists(&name)? {
             return Ok(None);
         }
-        self.recover(&name);
+        self.recover(&name)?;
         Ok(Some(Schema::new(self.clone(), name)))
     }
 

@@ -64,9 +64,14 @@ impl Instance {
 
     /// Collects what the journal of a schema has to tell, as far as that goes; what fails is left to the next time.
     pub(crate) fn reclaim(&self, schema: &SchemaName) {
+        let _ = self.try_reclaim(schema);
+    }
+
+    fn try_reclaim(&self, schema: &SchemaName) -> Result<()> {
         if !self.in_transaction() && self.config().get_bool("gc.automatic") {
-            let _ = self.collect(std::slice::from_ref(schema), &CollectOptions::default());
+            self.collect(std::slice::from_ref(schema), &CollectOptions::default())?;
         }
+        Ok(())
     }
 
     /// Collects all that the journal of a schema knows, without grace.
@@ -76,11 +81,14 @@ impl Instance {
     }
 
     /// Looks, once for each schema, whether others left something to collect: programs that were killed.
-    pub(crate) fn recover(&self, schema: &SchemaName) {
+    ///
+    /// # Errors
+    /// `Interrupted`. What else goes wrong is left to the next one who looks.
+    pub(crate) fn recover(&self, schema: &SchemaName) -> Result<()> {
         {
             let mut recovered = self.lifecycle().recovered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             if recovered.contains(schema) || self.in_transaction() {
-                return;
+                return Ok(());
             }
             recovered.push(schema.clone());
         }
@@ -104,9 +112,11 @@ impl Instance {
                     .transpose()?
                     .is_some_and(|all| !all.is_empty()))
         };
-        if has_work().unwrap_or(false) {
-            self.reclaim(schema);
-        }
+        let outcome = has_work().and_then(|has_work| if has_work { self.try_reclaim(schema) } else { Ok(()) });
+        outcome.or_else(|error| match error.kind() {
+            ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        })
     }
 
     /// How long, in seconds, released objects are kept.
