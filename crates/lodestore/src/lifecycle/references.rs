@@ -73,7 +73,7 @@ impl<'a> References<'a> {
                     None => continue,
                     Some((declared, Err(_))) if !declared.contains('@') => continue,
                     Some((_, Err(_))) => false,
-                    Some((declared, Ok(spec))) => match instance.chain(declared) {
+                    Some((declared, Ok(_))) => match instance.chain(declared) {
                         Ok(chain) => {
                             let last = chain.codecs().last().map(|codec| codec.name().to_owned()).unwrap_or_default();
                             match (chain.store().is_some(), KNOWN.contains(&last.as_str())) {
@@ -83,10 +83,7 @@ impl<'a> References<'a> {
                                 (false, _) => false,
                             }
                         }
-                        Err(_) => {
-                            let _ = spec;
-                            false
-                        }
+                        Err(_) => false,
                     },
                 };
                 let table = FullTableName { schema: SchemaName::new(schema)?, table: TableName::existing(table)? };
