@@ -1,6 +1,6 @@
 //! Letting a user's Ctrl-C stop a statement that runs or waits.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -12,10 +12,6 @@ static CHECK: OnceLock<Check> = OnceLock::new();
 /// stop. The first one named stays; a program without one is never interrupted.
 pub fn set_interrupt_check(check: impl Fn() -> bool + Send + Sync + 'static) {
     let _ = CHECK.set(Box::new(check));
-}
-
-thread_local! {
-    static STOPPED: Cell<bool> = const { Cell::new(false) };
 }
 
 thread_local! {
@@ -42,14 +38,5 @@ impl StopFlag {
 /// True if what runs on this thread should stop; drivers ask it now and then.
 pub fn interrupted() -> bool {
     let flagged = FLAG.with_borrow(|flag| flag.as_ref().map(|flag| flag.0.load(Ordering::Relaxed)));
-    let stop = flagged.unwrap_or_else(|| CHECK.get().is_some_and(|check| check()));
-    if stop {
-        STOPPED.set(true);
-    }
-    stop
-}
-
-/// True if this thread's last statement was told to stop, which its error may not say; asking forgets it.
-pub(crate) fn was_stopped() -> bool {
-    STOPPED.take()
+    flagged.unwrap_or_else(|| CHECK.get().is_some_and(|check| check()))
 }

@@ -10,6 +10,7 @@ use pyo3::types::{PyCapsule, PyDict, PyList, PyString, PyTuple};
 
 use crate::convert::Cells;
 use crate::error::{run, to_py_err};
+use crate::interrupt;
 use crate::memory::Memory;
 
 /// NumPy's "not a time".
@@ -236,7 +237,14 @@ pub(crate) struct ArrowStream(Mutex<Option<Box<dyn RecordBatchReader + Send>>>);
 
 impl ArrowStream {
     fn new(batches: impl RecordBatchReader + Send + 'static) -> Self {
-        ArrowStream(Mutex::new(Some(Box::new(batches))))
+        let schema = batches.schema();
+        let told = batches.inspect(|batch| {
+            if batch.is_err() {
+                // The reader, who knows no exceptions, is told by the error's text.
+                drop(interrupt::raised());
+            }
+        });
+        ArrowStream(Mutex::new(Some(Box::new(RecordBatchIterator::new(told, schema)))))
     }
 }
 

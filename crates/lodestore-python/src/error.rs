@@ -7,6 +7,8 @@ use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::interrupt;
+
 /// The Python exception of an error. One that began as a Python exception comes back as itself.
 pub(crate) fn to_py_err(py: Python<'_>, error: impl Borrow<Error>) -> PyErr {
     let error = error.borrow();
@@ -18,7 +20,7 @@ pub(crate) fn to_py_err(py: Python<'_>, error: impl Borrow<Error>) -> PyErr {
         cause = source.source();
     }
     if error.kind() == ErrorKind::Interrupted {
-        return PyKeyboardInterrupt::new_err(());
+        return interrupt::raised().unwrap_or_else(|| PyKeyboardInterrupt::new_err(()));
     }
     classify(py, error).unwrap_or_else(|failure| failure)
 }
@@ -65,7 +67,15 @@ impl<T> IntoPyResult<T> for lodestore::Result<T> {
     }
 }
 
-/// Runs work of the core without holding the interpreter.
+/// Runs work of the core without holding the interpreter. A Ctrl-C that the work did not heed, being as good as done or
+/// about to fail anyway, is raised after it.
 pub(crate) fn run<T: Send>(py: Python<'_>, work: impl FnOnce() -> lodestore::Result<T> + Send) -> PyResult<T> {
-    py.detach(work).into_py(py)
+    let outcome = py.detach(work).into_py(py);
+    match interrupt::raised() {
+        Some(raised) => {
+            raised.set_context(py, outcome.err());
+            Err(raised)
+        }
+        None => outcome,
+    }
 }

@@ -10,6 +10,7 @@ mod convert;
 mod error;
 mod heading;
 mod instance;
+mod interrupt;
 mod jobs;
 mod memory;
 mod populate;
@@ -70,7 +71,7 @@ mod _lodestore {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         lodestore::set_codec_finder(crate::codec::find);
         lodestore::set_protocol_finder(crate::protocol::find);
-        lodestore::set_interrupt_check(|| Python::attach(|py| py.check_signals().is_err()));
+        lodestore::set_interrupt_check(crate::interrupt::check);
         Ok(())
     }
 

@@ -4,7 +4,6 @@ use ::mysql::{DriverError, Error as Failure, MySqlError};
 use lodestore_types::{Error, ErrorKind};
 
 use crate::ServerConfig;
-use crate::interrupt::was_stopped;
 
 /// True if the connection is of no use any more.
 pub(super) fn is_lost(failure: &Failure) -> bool {
@@ -117,7 +116,6 @@ fn translate_server(error: MySqlError) -> Error {
             .with_hint("the transaction was taken back; do it again"),
         1205 => about(ErrorKind::LostConnection, "rows stay locked by another process")
             .with_hint("another process has a transaction open for long; end it, or try again later"),
-        1317 if was_stopped() => Error::new(ErrorKind::Interrupted, "the statement was interrupted"),
         1317 => plain(ErrorKind::Interrupted),
         1969 | 3024 => about(ErrorKind::Database, "the statement took longer than allowed")
             .with_hint("allow more by `database.statement_timeout`, or ask for less at once"),

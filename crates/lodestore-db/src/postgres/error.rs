@@ -6,7 +6,6 @@ use lodestore_types::{Error, ErrorKind};
 use tokio_postgres::error::DbError;
 
 use crate::ServerConfig;
-use crate::interrupt::was_stopped;
 
 /// Translates an error that a statement met.
 pub(super) fn translate(error: tokio_postgres::Error) -> Error {
@@ -100,7 +99,6 @@ fn from_server(complaint: &DbError) -> Error {
         "0A000" => of(ErrorKind::Unsupported),
         "25P02" => Error::new(ErrorKind::InvalidRequest, "the transaction was broken off by an earlier error")
             .with_hint("roll it back and begin again"),
-        "57014" if was_stopped() => Error::new(ErrorKind::Interrupted, "the statement was interrupted"),
         "57014" => {
             of(ErrorKind::Database).with_hint("`database.statement_timeout` says how many seconds a statement may take")
         }

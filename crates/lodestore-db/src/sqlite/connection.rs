@@ -28,9 +28,18 @@ pub(super) struct SqliteConnection {
 }
 
 thread_local! {
-    /// Until when the statement of this thread may wait for a lock: SQLite's busy callback takes
-    /// a bare function, and a connection never leaves its thread.
-    static WAIT: Cell<(Option<Instant>, Duration)> = const { Cell::new((None, Duration::ZERO)) };
+    /// How the statement of this thread waits for a lock: SQLite's busy callback takes a bare function, and a connection
+    /// never leaves its thread.
+    static WAIT: Cell<Wait> = const { Cell::new(Wait { until: None, patience: Duration::ZERO, stopped: false }) };
+}
+
+#[derive(Clone, Copy)]
+struct Wait {
+    /// Until when; nothing before the statement finds a lock.
+    until: Option<Instant>,
+    patience: Duration,
+    /// The user stopped it.
+    stopped: bool,
 }
 
 impl SqliteConnection {
@@ -83,7 +92,7 @@ impl SqliteConnection {
     }
 
     fn start_waiting(&self) {
-        WAIT.set((None, self.patience));
+        WAIT.set(Wait { until: None, patience: self.patience, stopped: false });
     }
 
     fn run(&mut self, sql: &str) -> Result<()> {
@@ -94,14 +103,20 @@ impl SqliteConnection {
 
 /// Called by SQLite each time it finds the file locked; true means: try again.
 fn wait_for_lock(_attempt: i32) -> bool {
-    let (deadline, patience) = WAIT.get();
-    let deadline = deadline.unwrap_or_else(|| Instant::now() + patience);
-    WAIT.set((Some(deadline), patience));
-    if interrupt::interrupted() || Instant::now() >= deadline {
+    let wait = WAIT.get();
+    let until = wait.until.unwrap_or_else(|| Instant::now() + wait.patience);
+    let stopped = interrupt::interrupted();
+    WAIT.set(Wait { until: Some(until), stopped, ..wait });
+    if stopped || Instant::now() >= until {
         return false;
     }
     std::thread::sleep(Duration::from_millis(2));
     true
+}
+
+/// True if the user stopped this thread's last statement while it waited for a lock, which its error does not say.
+pub(super) fn was_stopped() -> bool {
+    WAIT.get().stopped
 }
 
 /// True for NFS, SMB and their like.

@@ -5,7 +5,7 @@ use std::path::Path;
 use lodestore_types::{Error, ErrorKind};
 use rusqlite::{ErrorCode, ffi};
 
-use crate::interrupt::was_stopped;
+use super::connection::was_stopped;
 
 /// Translates an error of SQLite on the database file `path`.
 pub(super) fn translate(error: rusqlite::Error, path: &Path) -> Error {
@@ -57,7 +57,7 @@ fn from_code(code: ffi::Error, message: String, path: &Path) -> Error {
                 None => Error::new(ErrorKind::InvalidValue, format!("a value breaks a rule of the table: {message}")),
             }
         }
-        (_, ErrorCode::DatabaseBusy | ErrorCode::OperationInterrupted) if was_stopped() => {
+        (_, ErrorCode::DatabaseBusy) if was_stopped() => {
             Error::new(ErrorKind::Interrupted, "the statement was interrupted")
         }
         (_, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
