@@ -1,11 +1,14 @@
-"""Collecting: by the journal and by listing; what the journal costs an insert."""
+"""Collecting: by the journal and by listing, on S3 beside DataJoint; what the journal costs an insert."""
 
 import os
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
+
+from tests import services
 
 import lodestore as dj
 
@@ -90,6 +93,56 @@ def great_scan():
     return [float(word) for word in done.stdout.split()]
 
 
+#: Objects on S3, and how many of them are garbage; the delay of each request in seconds.
+STORED, LOOSE, LATENCY = 20_000, 2_000, 0.005
+
+
+def beside_datajoint():
+    """A full collection on S3 by both programs: seconds and requests of each."""
+    import datajoint as peer
+
+    database, proxy = services.service("postgresql"), services.proxy("s3")
+    settings = services.store("s3").settings(port=proxy.port)
+    lines = []
+    try:
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            writer = database.open(folder)
+            for name, module, project in (
+                ("Lodestore", dj, database.open(folder)),
+                ("DataJoint", peer, peer.Instance(**database.settings)),
+            ):
+                location = {**settings, "location": f"{settings['location']}-{name.lower()}"}
+                for each in (writer, project):
+                    each.config.stores["bench"] = location
+                schema = project.Schema(f"bench_{name.lower()}")
+                made = schema(
+                    type("Thing", (module.Manual,), {"definition": "id : int32\n---\ntrace : <blob@bench>"})
+                )
+                # Lodestore writes for both: DataJoint would take an hour with this delay.
+                written = writer.Schema(f"bench_{name.lower()}")["Thing"]
+                written.insert({"id": id, "trace": f"content {id}"} for id in range(STORED))
+                if module is dj:
+                    project.config["gc.automatic"] = False
+                (made & f"id < {LOOSE}").delete(prompt=False)
+                proxy.fail(latency=LATENCY)
+                proxy.forget()
+                options = {"full": True} if module is dj else {}
+                taken, found = timed(
+                    lambda: module.gc.GarbageCollector(schema, store="bench").collect(  # noqa: B023
+                        dry_run=False,
+                        **options,  # noqa: B023
+                    )
+                )
+                proxy.fail()
+                assert found["deleted"] == LOOSE, found
+                lines.append((name, f"{taken:.2f}", proxy.counts()["requests"]))
+    finally:
+        database.clean()
+        proxy.stop()
+    table((f"{STORED:,} objects on S3, {LOOSE:,} garbage", "seconds", "requests"), lines)
+
+
 def inserts():
     """A batch of 100 objects, and what its notes in the journal cost by themselves: a flushed file of as many bytes."""
     with tempfile.TemporaryDirectory() as folder:
@@ -126,3 +179,4 @@ def run():
             ("a flushed note of as many intents", f"{note * 1000:.2f} ms ({note / batch:.1%})"),
         ],
     )
+    beside_datajoint()

@@ -105,11 +105,12 @@ impl Folders {
         Ok(())
     }
 
-    /// Removes the folder if it is empty, then those above it, and makes what it did durable.
+    /// Removes the folder if it is empty, then those above it; gives the one that stays, whose entries are to be made
+    /// durable by [`Folders::sync`].
     ///
     /// A folder that is not empty (a concurrent writer's scratch file is enough) refuses to go, and
     /// that ends it. A writer whose folder went starts again.
-    pub(super) fn prune(&self, folder: Folder) -> io::Result<()> {
+    pub(super) fn prune(&self, folder: Folder) -> PathBuf {
         let mut path = folder.path.as_path();
         while path != self.root && fs::remove_dir(path).is_ok() {
             match path.parent() {
@@ -117,7 +118,12 @@ impl Folders {
                 None => break,
             }
         }
-        match File::open(path).and_then(|folder| folder.sync_all()) {
+        path.to_owned()
+    }
+
+    /// Makes the entries of a folder durable.
+    pub(super) fn sync(&self, folder: &Path) -> io::Result<()> {
+        match File::open(folder).and_then(|folder| folder.sync_all()) {
             // Another deletion pruned it already, and makes that durable.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             done => done,

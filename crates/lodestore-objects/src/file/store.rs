@@ -1,5 +1,6 @@
 //! The file store and how it keeps the contract of [`Store`].
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -10,6 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lodestore_types::{Error, ErrorKind, FileSegment, Result, Segment, StorePath, Timestamp};
+use rustix::fs::{AtFlags, FileType};
+use rustix::io::Errno;
 
 use super::folder::{Folder, Folders};
 use super::list::{Walk, objects, timestamp};
@@ -131,7 +134,7 @@ impl FileStore {
         fs::File::open(scratch)?.sync_all()?;
         match rustix::fs::renameat(rustix::fs::CWD, scratch, &folder.file, path.file_name()) {
             Ok(()) => folder.sync().map(|()| true),
-            Err(rustix::io::Errno::XDEV) => Ok(false),
+            Err(Errno::XDEV) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -148,26 +151,30 @@ impl FileStore {
         }
     }
 
-    fn try_delete(&self, path: &StorePath) -> io::Result<bool> {
-        let folder = match self.folders.enter(folder_of(path)) {
-            Ok(folder) => folder,
-            Err(error) if is_absence(&error) => return Ok(false),
-            Err(error) => return Err(error),
+    /// Removes objects that lie in one folder; gives the folder whose entries changed, if any did, and how each went:
+    /// true if it was there.
+    fn delete_in(&self, folder: &Path, paths: &[StorePath]) -> io::Result<(Option<PathBuf>, Vec<io::Result<bool>>)> {
+        let folder = match self.folders.enter(folder) {
+            Err(error) if is_absence(&error) => return Ok((None, paths.iter().map(|_| Ok(false)).collect())),
+            folder => folder?,
         };
-        let name = path.file_name();
-        match rustix::fs::statat(&folder.file, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(there) if rustix::fs::FileType::from_raw_mode(there.st_mode).is_dir() => return Ok(false),
-            Ok(_) => {}
-            Err(rustix::io::Errno::NOENT) => return Ok(false),
-            Err(error) => return Err(error.into()),
-        }
-        match rustix::fs::unlinkat(&folder.file, name, rustix::fs::AtFlags::empty()) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::NOENT) => return Ok(false),
-            Err(error) => return Err(error.into()),
-        }
-        self.folders.prune(folder)?;
-        Ok(true)
+        let unlink = |path: &StorePath| {
+            let name = path.file_name();
+            match rustix::fs::statat(&folder.file, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(there) if FileType::from_raw_mode(there.st_mode).is_dir() => return Ok(false),
+                Ok(_) => {}
+                Err(Errno::NOENT) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+            match rustix::fs::unlinkat(&folder.file, name, AtFlags::empty()) {
+                Ok(()) => Ok(true),
+                Err(Errno::NOENT) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        };
+        let outcomes: Vec<io::Result<bool>> = paths.iter().map(unlink).collect();
+        let changed = outcomes.iter().any(|outcome| matches!(outcome, Ok(true)));
+        Ok((changed.then(|| self.folders.prune(folder)), outcomes))
     }
 
     fn place(&self, error: Error, path: &StorePath) -> Error {
@@ -189,6 +196,14 @@ impl FileStore {
         }
         let gone = io::Error::from(io::ErrorKind::NotFound);
         Err(self.place(error::location(&self.name, self.root(), gone), path))
+    }
+}
+
+/// One failure may be that of many objects.
+fn copied(cause: &io::Error) -> io::Error {
+    match cause.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(cause.kind(), cause.to_string()),
     }
 }
 
@@ -312,11 +327,38 @@ impl Store for FileStore {
     }
 
     fn delete(&self, path: &StorePath) -> Result<()> {
-        match self.try_delete(path) {
-            Ok(true) => Ok(()),
-            Ok(false) => self.absent(path),
-            Err(cause) => Err(self.fail("delete the object", path, cause)),
+        self.delete_many(std::slice::from_ref(path)).into_iter().collect()
+    }
+
+    /// Each folder in which something went is synchronised once, at the end.
+    fn delete_many(&self, paths: &[StorePath]) -> Vec<Result<()>> {
+        let fail = |path: &StorePath, cause| Err(self.fail("delete the object", path, cause));
+        let mut done: Vec<Result<()>> = Vec::with_capacity(paths.len());
+        let mut changed: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
+        for paths in paths.chunk_by(|one, next| folder_of(one) == folder_of(next)) {
+            let first = done.len();
+            match self.delete_in(folder_of(&paths[0]), paths) {
+                Ok((folder, outcomes)) => {
+                    if let Some(folder) = folder {
+                        changed.entry(folder).or_default().extend(first..first + paths.len());
+                    }
+                    done.extend(paths.iter().zip(outcomes).map(|(path, outcome)| match outcome {
+                        Ok(true) => Ok(()),
+                        Ok(false) => self.absent(path),
+                        Err(cause) => fail(path, cause),
+                    }));
+                }
+                Err(cause) => done.extend(paths.iter().map(|path| fail(path, copied(&cause)))),
+            }
         }
+        for (folder, places) in changed {
+            if let Err(cause) = self.folders.sync(&folder) {
+                for place in places {
+                    done[place] = fail(&paths[place], copied(&cause));
+                }
+            }
+        }
+        done
     }
 
     fn now(&self) -> Result<Timestamp> {
