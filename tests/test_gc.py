@@ -56,6 +56,21 @@ def readable(table):
     return len(table)
 
 
+def test_a_delete_from_a_large_table_is_no_slower(scan, schema, objects, database):
+    """Where paths have no index, objects of a few rows of many wait for more, or for a collection."""
+    scan.insert({"id": number} for number in range(100, 40_000))
+    scan.insert(everything(number) for number in range(50))
+    if not database.has_index_on_paths:
+        scan.connection.query(f"ANALYZE TABLE {scan.full_table_name}")
+    (scan & "id = 1").delete(prompt=False)
+    assert (len(objects()) == 101) == (not database.has_index_on_paths)
+    (scan & "id < 41").delete(prompt=False)
+    assert len(objects()) == 19 and readable(scan & "id < 50") == 9
+    (scan & "id = 41").delete(prompt=False)
+    collect(schema)
+    assert len(objects()) == 17
+
+
 def test_objects_go_with_their_rows(scan, schema, objects):
     scan.insert([everything(1), everything(2)])
     assert len(objects()) == 5

@@ -19,6 +19,7 @@ class Embedded:
     """Projects in folders of their own."""
 
     name = "sqlite"
+    has_index_on_paths = True
     address = None
     #: What text is called in a cast.
     text = "TEXT"

@@ -204,6 +204,7 @@ class MariaDB:
     """Databases on a private server, or on the one that is named. Those that tests make are dropped after them."""
 
     name = "mariadb"
+    has_index_on_paths = False
     private = PrivateMariaDB
     #: What text is called in a cast.
     text = "CHAR"

@@ -93,6 +93,7 @@ class PostgreSQL:
     """A database of the tests' own, on a private server or on the one that is named."""
 
     name = "postgresql"
+    has_index_on_paths = True
     #: What text is called in a cast.
     text = "TEXT"
     #: Asks whether this connection is encrypted.

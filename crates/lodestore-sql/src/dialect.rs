@@ -412,6 +412,18 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// The text under a key of a JSON column, told apart to the bit; NULL if there is none.
     fn json_word(&self, column: &str, key: &str) -> String;
 
+    /// By what paths in a JSON column are looked up: a key, which has an index where the database can, and how many
+    /// characters of a path it holds.
+    fn path_key(&self, column: &str) -> (String, usize) {
+        (self.json_word(column, "path"), usize::MAX)
+    }
+
+    /// About how many rows the tables of a schema have in which paths are looked up without an index. `None` where they
+    /// have one.
+    fn rows_without_index(&self, _schema: &SchemaName) -> Option<Statement> {
+        None
+    }
+
     /// The columns of visible tables of these schemas whose marker tells a codec or names a store: schema, table (without
     /// schema), column, stored comment. All of them, whether the user may read them or not, as far as the database tells.
     fn coded_columns(&self, schemas: &[SchemaName]) -> Statement;

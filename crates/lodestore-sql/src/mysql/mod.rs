@@ -253,6 +253,10 @@ impl Dialect for Mysql {
         journal::coded_columns(schemas)
     }
 
+    fn rows_without_index(&self, schema: &SchemaName) -> Option<Statement> {
+        Some(journal::rows_of_coded(schema))
+    }
+
     fn rights(&self) -> Option<Statement> {
         Some(journal::rights())
     }

@@ -2,7 +2,9 @@
 
 use lodestore_types::{CoreType, Error, ErrorKind, Result};
 
-use super::table::{bare, block, comments, create_indexes, create_types, default_of, define, sweep_types};
+use super::table::{
+    bare, block, comments, create_indexes, create_types, default_of, define, names_objects, sweep_types,
+};
 use super::{Postgres, types};
 use crate::dialect::text_literal;
 use crate::{AlterScript, Alteration, Attribute, Change, Dialect, Statement};
@@ -12,7 +14,12 @@ pub(super) fn alter(alteration: &Alteration) -> Result<AlterScript> {
     let quote = |name: &str| Postgres.quote(name);
     let mut statements = create_types(&alteration.target);
     let changes = || alteration.changes.iter();
-    let indexes = changes().any(|change| matches!(change, Change::AddIndex(_) | Change::DropIndex(_)));
+    let indexes = changes().any(|change| match change {
+        Change::AddIndex(_) | Change::DropIndex(_) => true,
+        Change::Add { attribute, .. } => names_objects(attribute),
+        Change::Modify { old, new, .. } => old.kind != new.kind && (names_objects(old) || names_objects(new)),
+        Change::Drop(_) | Change::Comment(_) => false,
+    });
     if indexes {
         statements.push(drop_indexes(alteration));
     }

@@ -83,7 +83,7 @@ pub(super) fn heading_queries(table: &FullTableName) -> Vec<Statement> {
     let indexes = format!(
         "SELECT i.indisunique, obj_description(i.indexrelid, 'pg_class'), (SELECT json_agg(pg_get_indexdef(i.indexrelid, \
          k, true) ORDER BY k)::text FROM generate_series(1, i.indnkeyatts) k) FROM pg_index i WHERE NOT i.indisprimary \
-         AND i.indrelid = (SELECT c.oid {TABLE}) ORDER BY i.indexrelid"
+         AND i.indpred IS NULL AND i.indrelid = (SELECT c.oid {TABLE}) ORDER BY i.indexrelid"
     );
     let references = format!(
         "SELECT k.oid::bigint, a.attname::text FROM pg_constraint k CROSS JOIN LATERAL unnest(k.conkey) WITH ORDINALITY \

@@ -4,6 +4,9 @@ use lodestore_types::{SchemaName, Value};
 
 use crate::{JournalWords, Statement};
 
+/// So many characters of a path are kept in an index.
+const PATH_KEPT: usize = 500;
+
 pub(super) const WORDS: JournalWords = JournalWords {
     now: "CAST(floor(extract(epoch FROM clock_timestamp())) AS BIGINT)",
     number: "BIGINT",
@@ -20,6 +23,11 @@ pub(super) const WORDS: JournalWords = JournalWords {
 
 pub(super) fn json_word(column: &str, key: &str) -> String {
     format!("({column} ->> '{key}') COLLATE \"C\"")
+}
+
+/// No entry of an index may be longer than 2.7 kB: it keeps the beginnings of paths.
+pub(super) fn path_key(column: &str) -> (String, usize) {
+    (format!("left({column} ->> 'path', {PATH_KEPT}) COLLATE \"C\""), PATH_KEPT)
 }
 
 pub(super) fn coded_columns(schemas: &[SchemaName]) -> Statement {

@@ -220,6 +220,10 @@ impl Dialect for Postgres {
         journal::json_word(column, key)
     }
 
+    fn path_key(&self, column: &str) -> (String, usize) {
+        journal::path_key(column)
+    }
+
     fn coded_columns(&self, schemas: &[SchemaName]) -> Statement {
         journal::coded_columns(schemas)
     }

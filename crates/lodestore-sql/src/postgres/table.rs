@@ -128,7 +128,8 @@ fn quoted(columns: &[String]) -> String {
     columns.iter().map(|column| Postgres.quote(column)).collect::<Vec<_>>().join(", ")
 }
 
-/// Declared indexes, then those that foreign keys need so that deleting a parent need not scan the child.
+/// Declared indexes, then those that foreign keys need so that deleting a parent need not scan the child, then those of
+/// the paths of objects.
 pub(super) fn create_indexes(declaration: &Declaration) -> Result<Vec<Statement>> {
     let mut indexes = declaration.indexes.clone();
     let mut prefixes: Vec<&[String]> = vec![&declaration.primary_key];
@@ -149,7 +150,22 @@ pub(super) fn create_indexes(declaration: &Declaration) -> Result<Vec<Statement>
         statements.extend(create_index(&declaration.table, &heading, index, &name)?);
         names.push(name);
     }
+    let in_stores = declaration.columns.iter().filter(|column| names_objects(column));
+    statements.extend(in_stores.map(|column| path_index(&declaration.table, column)));
     Ok(statements)
+}
+
+/// True if values of the attribute are documents that name objects.
+pub(super) fn names_objects(column: &Attribute) -> bool {
+    column.kind.core == CoreType::Json && column.kind.codec.as_deref().is_some_and(|codec| codec.contains('@'))
+}
+
+/// The index by which a collector finds whether a row names an object. It is partial, as none of a definition is: by
+/// that the catalog tells it from these.
+fn path_index(table: &FullTableName, column: &Attribute) -> Statement {
+    let name = Postgres.quote(&column.name);
+    let (key, _) = Postgres.path_key(&name);
+    bare(format!("CREATE INDEX ON {} (({key})) WHERE {name} IS NOT NULL", Postgres.table(table)))
 }
 
 /// A name that no other index of the table has, short enough not to be cut.

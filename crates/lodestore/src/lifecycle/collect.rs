@@ -17,6 +17,9 @@ use crate::Instance;
 
 /// So many released objects are looked at together.
 const AT_ONCE: usize = 2_000;
+/// Where references have no index, automatic clean-up reads so many rows at any time, and so many for each object.
+const READ_ANYWAY: i64 = 20_000;
+const READ_FOR_EACH: i64 = 1_000;
 /// A condemnation is remembered for thirty days: so long may a collector sleep.
 const REMEMBERED: i64 = 30 * 86_400;
 /// The longest path that the journal can condemn.
@@ -62,9 +65,23 @@ impl Instance {
         Ok(report)
     }
 
-    /// Collects what the journal of a schema has to tell, as far as that goes; what fails is left to the next time.
+    /// Collects what the journal of a schema has to tell, as far as that goes; what fails, or costs more than it gains, is
+    /// left to a later time.
     pub(crate) fn reclaim(&self, schema: &SchemaName) {
-        let _ = self.try_reclaim(schema);
+        if !matches!(self.is_costly(schema), Ok(true)) {
+            let _ = self.try_reclaim(schema);
+        }
+    }
+
+    /// True if a database that has no index on paths would read many rows for each released object.
+    fn is_costly(&self, schema: &SchemaName) -> Result<bool> {
+        let Some(ask) = self.dialect().rows_without_index(schema) else { return Ok(false) };
+        let count = |ask| Ok::<_, Error>(self.query(&ask)?.first().and_then(|row| row[0].as_i64()).unwrap_or(0));
+        let rows = count(ask)?;
+        if rows <= READ_ANYWAY || !self.has_journal(schema)? {
+            return Ok(false);
+        }
+        Ok(rows / READ_FOR_EACH > count(self.journal(schema).count_released()?)?)
     }
 
     fn try_reclaim(&self, schema: &SchemaName) -> Result<()> {

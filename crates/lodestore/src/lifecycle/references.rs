@@ -117,6 +117,11 @@ impl<'a> References<'a> {
         let dialect = self.instance.dialect();
         let (table, quoted) = (dialect.table(&column.table), dialect.quote(&column.name));
         let path = dialect.json_word(&quoted, "path");
+        let (key, kept) = dialect.path_key(&quoted);
+        let beginning = |path: String| match path.char_indices().nth(kept) {
+            Some((end, _)) => path[..end].to_owned(),
+            None => path,
+        };
         let paths: Vec<&str> = wanted.exact.keys().chain(wanted.above.keys()).copied().collect();
         let trees: Vec<&str> = wanted.trees.iter().map(|(_, path)| *path).collect();
         let chunks = paths.len().div_ceil(PATHS_AT_ONCE).max(trees.len().div_ceil(PATHS_AT_ONCE)).max(1);
@@ -127,19 +132,22 @@ impl<'a> References<'a> {
             let (exact, trees) = (part(&paths), part(&trees));
             let mut parameters: Vec<Value> = Vec::new();
             let mut place = |value: String| {
-                parameters.push(value.into());
+                parameters.push(beginning(value).into());
                 dialect.placeholder(parameters.len())
             };
             // A value without a path could name anything.
-            let mut conditions = vec![format!("{path} IS NULL")];
+            let mut conditions = vec![format!("{key} IS NULL")];
             if !exact.is_empty() {
                 let places: Vec<String> = exact.into_iter().map(&mut place).collect();
-                conditions.push(format!("{path} IN ({})", places.join(", ")));
+                conditions.push(format!("{key} IN ({})", places.join(", ")));
             }
             for tree in trees {
                 // What stands behind `/` in the order of bytes is `0`.
-                let (low, high) = (place(format!("{tree}/")), place(format!("{tree}0")));
-                conditions.push(format!("({path} >= {low} AND {path} < {high})"));
+                let (low, high) = (beginning(format!("{tree}/")), beginning(format!("{tree}0")));
+                conditions.push(match low == high {
+                    true => format!("{key} = {}", place(low)),
+                    false => format!("({key} >= {} AND {key} < {})", place(low), place(high)),
+                });
             }
             let sql = format!(
                 "SELECT DISTINCT {path} FROM {table} WHERE {quoted} IS NOT NULL AND ({})",
