@@ -199,6 +199,22 @@ pub trait Store: Send + Sync + fmt::Debug {
         Ok(())
     }
 
+    /// Removes what writers left unfinished that were killed, and tells how much: scratch files and objects, which no
+    /// listing of a schema shows, and to which nobody has written since `before`, by the clock of the store.
+    ///
+    /// # Errors
+    /// [`Storage`](lodestore_types::ErrorKind::Storage).
+    fn sweep_scratch(&self, before: Timestamp) -> Result<usize> {
+        let own = |path: &StorePath| ["scratch-", "clock-"].iter().any(|kind| path.file_name().starts_with(kind));
+        let mut old = Vec::new();
+        for entry in self.list_level(Some(&StorePath::new(".lodestore")?))?.objects {
+            if own(&entry.path) && entry.modified < before {
+                old.push(entry.path);
+            }
+        }
+        self.delete_many(&old).into_iter().collect::<Result<Vec<()>>>().map(|swept| swept.len())
+    }
+
     /// So many requests at once are worth making: a disk gains from a few, a network from many.
     fn at_once(&self) -> usize {
         8

@@ -12,12 +12,11 @@ use super::read::is_absence;
 use super::scratch::is_scratch;
 use crate::Entry;
 
-/// A file met on the way, scratch files among them.
+/// A file met on the way.
 pub(super) struct Found {
     pub(super) file: PathBuf,
     pub(super) size: u64,
     pub(super) modified: SystemTime,
-    pub(super) is_scratch: bool,
 }
 
 /// Walks a folder and those below it, holding one open folder per level.
@@ -27,11 +26,18 @@ pub(super) struct Found {
 pub(super) struct Walk {
     start: Option<PathBuf>,
     open: Vec<ReadDir>,
+    /// Which files it looks for: those of unfinished objects, or all others.
+    scratch: bool,
 }
 
 impl Walk {
     pub(super) fn new(start: PathBuf) -> Self {
-        Walk { start: Some(start), open: Vec::new() }
+        Walk { start: Some(start), open: Vec::new(), scratch: false }
+    }
+
+    /// Looks for scratch files.
+    pub(super) fn of_scratch(start: PathBuf) -> Self {
+        Walk { scratch: true, ..Walk::new(start) }
     }
 
     fn enter(&mut self, folder: &Path) -> Result<()> {
@@ -54,6 +60,9 @@ impl Walk {
             self.enter(&path)?;
             return Ok(None);
         }
+        if entry.file_name().to_str().is_some_and(is_scratch) != self.scratch {
+            return Ok(None);
+        }
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => metadata,
             Err(error) if is_absence(&error) => return Ok(None),
@@ -63,7 +72,6 @@ impl Walk {
             return Ok(None);
         }
         Ok(Some(Found {
-            is_scratch: entry.file_name().to_str().is_some_and(is_scratch),
             size: metadata.len(),
             modified: metadata.modified().map_err(|error| unreadable(&path, error))?,
             file: path,
@@ -107,7 +115,6 @@ impl Iterator for Walk {
 /// files of others are theirs.
 pub(super) fn objects(walk: Walk, root: PathBuf) -> impl Iterator<Item = Result<Entry>> + Send {
     walk.filter_map(move |found| match found {
-        Ok(found) if found.is_scratch => None,
         Ok(found) => {
             let relative = found.file.strip_prefix(&root).ok()?.to_str()?;
             let modified = timestamp(found.modified);

@@ -5,7 +5,7 @@
 //! [`Create`](crate::PutMode::Create) and `Fill` by a rename that refuses to replace (where the file system has
 //! none: by a hard link), for [`Replace`](crate::PutMode::Replace) by a plain one. Then the folder is
 //! synchronised, and every folder above it that this store has not yet seen durable. A writer that
-//! is killed leaves a scratch file, which [`FileStore::sweep_scratch`] removes.
+//! is killed leaves a scratch file, which [`Store::sweep_scratch`](crate::Store::sweep_scratch) removes.
 //!
 //! The scratch file lies beside its destination and not in a folder of its own: so it is on the
 //! same file system even where a mount or a link splits the store, it needs no right elsewhere, and

@@ -7,7 +7,6 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use bytes::Bytes;
 use lodestore_types::{Error, ErrorKind, FileSegment, Result, Segment, StorePath, Timestamp};
@@ -75,31 +74,6 @@ impl FileStore {
     /// The folder that holds the objects: an absolute path without links.
     pub fn root(&self) -> &Path {
         self.folders.root()
-    }
-
-    /// Removes the scratch files that writers left behind when they were killed, and tells how many.
-    ///
-    /// Only files that nobody has written to for at least `older_than` go; a writer at work touches
-    /// its file all the time. Ages are told by the clock of the file system, not of this host.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Storage`] if a folder cannot be read or a file cannot be removed.
-    pub fn sweep_scratch(&self, older_than: Duration) -> Result<usize> {
-        let fail = |cause| error::storage("sweep the scratch files", cause).with("store", &self.name);
-        let now = self.clock().map_err(fail)?;
-        let mut swept = 0;
-        for found in Walk::new(self.root().to_owned()) {
-            let found = found.map_err(|error| error.with("store", &self.name))?;
-            let age = now.duration_since(found.modified);
-            if found.is_scratch && age.is_ok_and(|age| age >= older_than) {
-                match fs::remove_file(&found.file) {
-                    Ok(()) => swept += 1,
-                    Err(cause) if is_absence(&cause) => {}
-                    Err(cause) => return Err(fail(cause).with("path", found.file.display())),
-                }
-            }
-        }
-        Ok(swept)
     }
 
     /// What time it is for the file system.
@@ -364,6 +338,25 @@ impl Store for FileStore {
     fn now(&self) -> Result<Timestamp> {
         let fail = |cause| error::storage("ask the store for the time", cause).with("store", &self.name);
         self.clock().map(timestamp).map_err(fail)
+    }
+
+    fn sweep_scratch(&self, before: Timestamp) -> Result<usize> {
+        let mut swept = 0;
+        for found in Walk::of_scratch(self.root().to_owned()) {
+            let found = found.map_err(|error| error.with("store", &self.name))?;
+            if timestamp(found.modified) < before {
+                match fs::remove_file(&found.file) {
+                    Ok(()) => swept += 1,
+                    Err(cause) if is_absence(&cause) => {}
+                    Err(cause) => {
+                        return Err(error::storage("sweep the scratch files", cause)
+                            .with("store", &self.name)
+                            .with("path", found.file.display()));
+                    }
+                }
+            }
+        }
+        Ok(swept)
     }
 
     /// In the location itself: there it needs no folder that might have to go again.

@@ -91,6 +91,11 @@ macro_rules! forward {
                 self.inner.now()
             }
 
+            fn sweep_scratch(&self, before: Timestamp) -> Result<usize> {
+                self.$before()?;
+                self.inner.sweep_scratch(before)
+            }
+
             fn scratch(&self) -> Result<Option<PathBuf>> {
                 self.inner.scratch()
             }

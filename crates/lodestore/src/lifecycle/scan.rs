@@ -7,9 +7,10 @@ use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lodestore_objects::Store;
-use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath};
+use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath, Timestamp};
 
 use super::object::{Object, Section, section};
 use super::references::{References, spelled};
@@ -100,6 +101,10 @@ impl Instance {
                 Ok(())
             })?;
             self.release_found(schema, &mut found)?;
+            if !options.dry_run {
+                let age = Duration::from_secs(age.try_into().unwrap_or(0));
+                store.sweep_scratch(now.saturating_sub(age).unwrap_or(Timestamp::MIN))?;
+            }
         }
         Ok(())
     }
