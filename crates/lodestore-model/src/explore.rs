@@ -61,6 +61,37 @@ pub fn explore_for(sought: &[Broken], protocol: &Protocol, cast: Cast) -> Outcom
     outcome
 }
 
+/// Walks through states at random, so many steps from an empty project on: for casts that have too many states to visit
+/// all of them. States that are met twice count twice; no way is told.
+pub fn wander(protocol: &Protocol, cast: Cast, steps_taken: usize, seed: u64) -> Outcome {
+    /// After so many steps it starts anew: late states are alike.
+    const LENGTH: usize = 400;
+    let mut outcome = Outcome { states: 0, transitions: 0, depth: LENGTH, broken: None };
+    let mut chance = seed | 1;
+    let mut state = State::initial();
+    let mut out: Vec<Step> = Vec::new();
+    for taken in 0..steps_taken {
+        if taken % LENGTH == 0 {
+            state = State::initial();
+        }
+        out.clear();
+        steps(protocol, cast, &state, &mut out);
+        outcome.transitions += out.len();
+        // Xorshift, after Marsaglia (2003).
+        chance ^= chance << 13;
+        chance ^= chance >> 7;
+        chance ^= chance << 17;
+        let Some(step) = out.get((chance >> 16) as usize % out.len().max(1)) else { break };
+        outcome.states += 1;
+        if let Some(found) = step.broken.or_else(|| broken(protocol, cast, &step.state)) {
+            outcome.broken = Some((found, vec![format!("{}: {}", step.what, brief(&step.state))]));
+            break;
+        }
+        state = step.state;
+    }
+    outcome
+}
+
 /// The shortest way to a broken promise that is known to be there: explored once more, remembering where states come from.
 fn way(protocol: &Protocol, cast: Cast, sought: Broken) -> Vec<String> {
     let start = State::initial().key(cast);

@@ -23,6 +23,6 @@ mod explore;
 mod protocol;
 mod state;
 
-pub use explore::{Outcome, explore, explore_for};
+pub use explore::{Outcome, explore, explore_for, wander};
 pub use protocol::{Broken, Condemned, LookOrder, Protocol, Settle};
 pub use state::{Cast, State};

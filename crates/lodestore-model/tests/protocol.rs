@@ -1,6 +1,6 @@
 //! The protocol keeps its promises, and every precaution is needed.
 
-use lodestore_model::{Broken, Cast, Condemned, LookOrder, Outcome, Protocol, Settle, explore, explore_for};
+use lodestore_model::{Broken, Cast, Condemned, LookOrder, Outcome, Protocol, Settle, explore, explore_for, wander};
 
 const SMALL: Cast = Cast { writers: 2, collectors: 2, contents: 1 };
 
@@ -36,6 +36,34 @@ fn promises_are_kept_by_three_writers_and_two_collectors() {
     assert_kept(&Protocol { settle: Settle::AfterCommit, ..whole() }, SMALL);
     assert_kept(&with_files(), Cast { writers: 3, collectors: 2, contents: 1 });
     assert_kept(&whole(), Cast { writers: 1, collectors: 1, contents: 2 });
+}
+
+/// Three writers and two collectors at two contents: too many states for all to be visited.
+const GREAT: Cast = Cast { writers: 3, collectors: 2, contents: 2 };
+
+fn walk(protocol: &Protocol, steps: usize) -> Outcome {
+    let outcome = wander(protocol, GREAT, steps, 2026);
+    println!("{GREAT:?}, at random: {} steps, {} looked at", outcome.states, outcome.transitions);
+    outcome
+}
+
+#[test]
+fn promises_are_kept_wherever_one_wanders() {
+    for protocol in [whole(), with_files()] {
+        let outcome = walk(&protocol, 500_000);
+        assert!(outcome.broken.is_none(), "{:?}", outcome.broken);
+    }
+    assert!(walk(&Protocol { second_look: false, ..whole() }, 500_000).broken.is_some());
+    assert!(walk(&Protocol { rollback_releases: false, ..whole() }, 500_000).broken.is_some());
+}
+
+#[test]
+#[ignore = "minutes: make soak"]
+fn promises_are_kept_on_long_walks() {
+    for protocol in [whole(), with_files()] {
+        let outcome = walk(&protocol, 100_000_000);
+        assert!(outcome.broken.is_none(), "{:?}", outcome.broken);
+    }
 }
 
 /// Leaves out one precaution, and expects the model to see data lost, or else objects left over.
