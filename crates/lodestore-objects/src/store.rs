@@ -77,6 +77,24 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// it was looked at; the path is then as it was before.
     fn put(&self, path: &StorePath, payload: &[Segment], mode: PutMode) -> Result<PutOutcome>;
 
+    /// Writes one of many objects on which nobody relies before [`make_durable`](Store::make_durable) was called, in place
+    /// of what is there: until then it may go when the machine fails, and that alone.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    fn stage(&self, path: &StorePath, payload: &[Segment]) -> Result<()> {
+        self.put(path, payload, PutMode::Replace).map(drop)
+    }
+
+    /// Makes durable what was [staged](Store::stage) at a path and below it.
+    ///
+    /// # Errors
+    /// [`Storage`](lodestore_types::ErrorKind::Storage): then what was staged may go.
+    fn make_durable(&self, path: &StorePath) -> Result<()> {
+        let _ = path;
+        Ok(())
+    }
+
     /// The whole object.
     ///
     /// # Errors

@@ -64,24 +64,29 @@ impl Folders {
     ///
     /// May fail with `NotFound` when another thread or process prunes the folders meanwhile.
     pub(super) fn enter_or_make(&self, relative: &Path) -> io::Result<Folder> {
-        let Some((above, name)) = relative.parent().zip(relative.file_name()) else {
-            return self.enter(relative);
-        };
-        let folder = match self.enter(relative) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let above = self.enter_or_make(above)?;
-                match mkdirat(&above.file, name, Mode::from_raw_mode(0o777)) {
-                    Ok(()) | Err(rustix::io::Errno::EXIST) => self.enter(relative)?,
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            found => found?,
-        };
+        let folder = self.make(relative)?;
         self.make_durable(&folder)?;
         Ok(folder)
     }
 
-    fn make_durable(&self, folder: &Folder) -> io::Result<()> {
+    /// Like [`Folders::enter_or_make`], but that the way to it may not be durable.
+    pub(super) fn make(&self, relative: &Path) -> io::Result<Folder> {
+        let Some((above, name)) = relative.parent().zip(relative.file_name()) else {
+            return self.enter(relative);
+        };
+        match self.enter(relative) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let above = self.make(above)?;
+                match mkdirat(&above.file, name, Mode::from_raw_mode(0o777)) {
+                    Ok(()) | Err(rustix::io::Errno::EXIST) => self.enter(relative),
+                    Err(error) => Err(error.into()),
+                }
+            }
+            found => found,
+        }
+    }
+
+    pub(super) fn make_durable(&self, folder: &Folder) -> io::Result<()> {
         let mut path = folder.path.as_path();
         let mut seen = Vec::new();
         while path != self.root {

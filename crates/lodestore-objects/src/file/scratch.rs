@@ -60,13 +60,19 @@ impl<'a> Scratch<'a> {
 
     /// Writes the segments and makes them durable.
     pub(super) fn write(&mut self, payload: &[Segment]) -> io::Result<()> {
+        self.fill(payload)?;
+        self.file.sync_all()
+    }
+
+    /// Writes the segments.
+    pub(super) fn fill(&mut self, payload: &[Segment]) -> io::Result<()> {
         for run in payload.chunk_by(|a, b| is_in_memory(a) && is_in_memory(b)) {
             match run {
                 [Segment::File(_)] => run[0].read_pieces(&mut |piece| self.file.write_all(piece))?,
                 _ => self.write_together(run)?,
             }
         }
-        self.file.sync_all()
+        Ok(())
     }
 
     /// Writes segments in memory by as few calls as possible.

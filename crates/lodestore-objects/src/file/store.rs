@@ -102,6 +102,73 @@ impl FileStore {
         Ok(outcome)
     }
 
+    fn try_stage(&self, path: &StorePath, payload: &[Segment]) -> io::Result<()> {
+        let folder = self.folders.make(folder_of(path))?;
+        let mut scratch = Scratch::new(&folder)?;
+        scratch.fill(payload)?;
+        scratch.publish(path.file_name(), PutMode::Replace).map(drop)
+    }
+
+    /// All that lies at a path or below, and the way to it.
+    fn try_make_durable(&self, path: &StorePath) -> io::Result<()> {
+        let mut all = Vec::new();
+        let mut folders = vec![self.absolute(path)];
+        while let Some(next) = folders.pop() {
+            match fs::read_dir(&next) {
+                Ok(entries) => {
+                    for entry in entries {
+                        let entry = entry?;
+                        match entry.file_type()?.is_dir() {
+                            true => folders.push(entry.path()),
+                            false => all.push(entry.path()),
+                        }
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotADirectory || is_absence(&error) => {}
+                Err(error) => return Err(error),
+            }
+            all.push(next);
+        }
+        // Many at once: the file system makes one of what they ask.
+        let sync = |file: &PathBuf| match fs::File::open(file).and_then(|file| file.sync_all()) {
+            Err(error) if !is_absence(&error) => Err(error),
+            _ => Ok(()),
+        };
+        let share = all.len().div_ceil(self.at_once());
+        std::thread::scope(|scope| {
+            let shares = all.chunks(share.max(1));
+            let working: Vec<_> = shares.map(|share| scope.spawn(move || share.iter().try_for_each(sync))).collect();
+            let lost = || Err(io::Error::other("a thread that flushed files has died"));
+            working.into_iter().try_for_each(|work| work.join().unwrap_or_else(|_| lost()))
+        })?;
+        match self.folders.enter(folder_of(path)) {
+            Ok(folder) => folder.sync().and_then(|()| self.folders.make_durable(&folder)),
+            Err(error) if is_absence(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes an object, again and again while its folder is pruned.
+    fn write_at<T>(&self, path: &StorePath, write: impl Fn() -> io::Result<T>) -> Result<T> {
+        if is_scratch(path.file_name()) {
+            return Err(Error::new(
+                ErrorKind::InvalidName,
+                format!("`{path}` is a name of scratch files, which no listing shows"),
+            )
+            .with("store", &self.name));
+        }
+        let mut attempt = 1;
+        loop {
+            match write() {
+                // Somebody pruned the folder, or a foreign program swept the scratch file away.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS && self.is_mounted() => {
+                    attempt += 1;
+                }
+                done => return done.map_err(|cause| self.fail("write the object", path, cause)),
+            }
+        }
+    }
+
     /// Gives a complete file the name of an object; false if it lies on another file system.
     fn try_adopt(&self, path: &StorePath, scratch: &Path) -> io::Result<bool> {
         let folder = self.folders.enter_or_make(folder_of(path))?;
@@ -201,23 +268,15 @@ impl Store for FileStore {
     }
 
     fn put(&self, path: &StorePath, payload: &[Segment], mode: PutMode) -> Result<PutOutcome> {
-        if is_scratch(path.file_name()) {
-            return Err(Error::new(
-                ErrorKind::InvalidName,
-                format!("`{path}` is a name of scratch files, which no listing shows"),
-            )
-            .with("store", &self.name));
-        }
-        let mut attempt = 1;
-        loop {
-            match self.try_put(path, payload, mode) {
-                // Somebody pruned the folder, or a foreign program swept the scratch file away.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS && self.is_mounted() => {
-                    attempt += 1;
-                }
-                done => return done.map_err(|cause| self.fail("write the object", path, cause)),
-            }
-        }
+        self.write_at(path, || self.try_put(path, payload, mode))
+    }
+
+    fn stage(&self, path: &StorePath, payload: &[Segment]) -> Result<()> {
+        self.write_at(path, || self.try_stage(path, payload))
+    }
+
+    fn make_durable(&self, path: &StorePath) -> Result<()> {
+        self.try_make_durable(path).map_err(|cause| self.fail("write the object", path, cause))
     }
 
     fn get(&self, path: &StorePath) -> Result<Option<Bytes>> {

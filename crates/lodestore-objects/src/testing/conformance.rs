@@ -34,6 +34,7 @@ pub fn conformance(fresh: &dyn Fn() -> Fixture) {
         copies,
         large,
         files,
+        staged,
         adopted,
         creators_race,
         readers_see_whole_objects,
@@ -239,6 +240,22 @@ fn files(store: &dyn Store) {
     assert_eq!(store.put(&path("changed"), &payload, PutMode::Create).unwrap_err().kind(), ErrorKind::Storage);
     assert_eq!(store.get(&path("changed")).unwrap(), None);
     assert_eq!(store.list(None).unwrap().count(), 1);
+}
+
+/// Objects of which none counts before all are there.
+fn staged(store: &dyn Store) {
+    for number in 0..20 {
+        let payload = [Segment::from("part "), number.to_string().into_bytes().into()];
+        store.stage(&path(&format!("staged/{}/{number}", number % 3)), &payload).unwrap();
+    }
+    store.stage(&path("staged/0/3"), &["other".into()]).unwrap();
+    store.stage(&path("staged/single"), &[]).unwrap();
+    for at in ["staged", "staged/single", "staged/none", "nothing/there"] {
+        store.make_durable(&path(at)).unwrap();
+    }
+    assert_eq!(store.get(&path("staged/2/17")).unwrap().unwrap(), "part 17");
+    assert_eq!(store.get(&path("staged/0/3")).unwrap().unwrap(), "other");
+    assert_eq!(store.list(Some(&path("staged"))).unwrap().count(), 21);
 }
 
 /// A file of this machine becomes an object, whether the store makes it itself or has to copy it.

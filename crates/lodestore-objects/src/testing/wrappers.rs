@@ -27,6 +27,16 @@ macro_rules! forward {
                 self.inner.put(path, payload, mode)
             }
 
+            fn stage(&self, path: &StorePath, payload: &[Segment]) -> Result<()> {
+                self.$before()?;
+                self.inner.stage(path, payload)
+            }
+
+            fn make_durable(&self, path: &StorePath) -> Result<()> {
+                self.$before()?;
+                self.inner.make_durable(path)
+            }
+
             fn get(&self, path: &StorePath) -> Result<Option<Bytes>> {
                 self.$before()?;
                 let found = self.inner.get(path)?;

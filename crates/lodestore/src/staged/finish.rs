@@ -56,6 +56,9 @@ impl StagedObject {
             let message = format!("`{}` {what}: it would not be whole", self.attribute());
             return Err(Error::new(ErrorKind::InvalidRequest, message).with_hint(hint));
         }
+        if self.0.kind != Kind::Content {
+            self.store().make_durable(self.path())?;
+        }
         match self.0.kind {
             Kind::Content => self.content(context).map(Finished::Upload),
             Kind::Array => self.array().map(Finished::Column),
@@ -137,7 +140,9 @@ impl StagedObject {
         let entries = files.into_par_iter().map(entry).collect::<Result<Vec<_>>>()?;
         let manifest = Manifest::new(entries, timestamp(Timestamp::now()))?;
         let content = manifest.to_bytes();
-        self.write(Manifest::path_for(self.path())?, content.clone().into())?;
+        let beside = Manifest::path_for(self.path())?;
+        self.write(beside.clone(), content.clone().into())?;
+        self.store().make_durable(&beside)?;
         let placed = PlacedFolder {
             store: self.0.target.spec.name.clone(),
             path: self.path().clone(),

@@ -310,7 +310,7 @@ impl StagedObject {
     pub(super) fn write_known(&self, path: StorePath, payload: Payload, checksum: String) -> Result<()> {
         self.check_pending()?;
         let size = payload.size();
-        self.store().put(&path, &payload.0, PutMode::Replace)?;
+        self.store().stage(&path, &payload.0)?;
         self.state().written.insert(path, (size, checksum));
         Ok(())
     }
