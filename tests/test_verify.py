@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import lodestore as dj
+import services
 from lodestore._lodestore import StoreHandle
 from lodestore.errors import DataJointError, MissingTableError
 
@@ -255,6 +256,28 @@ def test_stores_elsewhere_are_verified_alike(stored_project):
         1,
         0,
     )
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.stores("s3")
+def test_a_fast_look_lists_instead_of_asking_for_each(stored_project, store_server):
+    schema = stored_project.Schema("lab")
+
+    @schema
+    class Far(dj.Manual):
+        definition = "id : int32\n---\na : <npy@>\nb : <blob@>"
+
+    Far.insert({"id": n, "a": np.arange(n), "b": f"text {n}"} for n in range(200))
+    proxy = services.proxy("s3")
+    try:
+        stored_project.config.stores["main"]["endpoint"] = f"http://127.0.0.1:{proxy.port}"
+        proxy.forget()
+        report = schema.verify()
+        assert report.sound and report.objects == 400
+        assert proxy.counts()["requests"] < 20
+        assert Far.verify().sound
+    finally:
+        proxy.stop()
 
 
 @pytest.fixture

@@ -60,22 +60,22 @@ impl Expected {
 ///
 /// # Errors
 /// Those of the store: then nothing is known.
-pub(super) fn check(store: &dyn Store, reference: &Reference, depth: Depth) -> Result<Checked> {
+pub(super) fn check(store: &dyn Store, reference: &Reference, depth: Depth, listed: Option<u64>) -> Result<Checked> {
     let is_folder = reference.metadata.get("is_dir").and_then(Json::as_bool) == Some(true);
     match (reference.codec.as_str(), is_folder) {
         ("filepath", true) => check_users_folder(store, reference),
         // A file that is its user's has no checksum: `check_file` compares the size.
-        (_, false) => check_file(store, reference, depth),
+        (_, false) => check_file(store, reference, depth, listed),
         (_, true) => check_folder(store, reference, depth),
     }
 }
 
-fn check_file(store: &dyn Store, reference: &Reference, depth: Depth) -> Result<Checked> {
+fn check_file(store: &dyn Store, reference: &Reference, depth: Depth, listed: Option<u64>) -> Result<Checked> {
     let path = &reference.path;
     let expected = Expected::of(reference);
     let mut checked = Checked { objects: 1, ..Checked::default() };
     let fault = |kind, problem: String| Fault { kind, path: path.to_string(), problem, expected: expected.clone() };
-    let Some(found) = store.size(path)? else {
+    let Some(found) = listed.map_or_else(|| store.size(path), |size| Ok(Some(size)))? else {
         checked.faults.push(fault(FindingKind::Missing, "the object is not in its store".to_owned()));
         return Ok(checked);
     };

@@ -18,7 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use indexmap::IndexMap;
 use lodestore_objects::{Store, each};
-use lodestore_types::{Error, ErrorKind, FullTableName, Reference, Result};
+use lodestore_types::{Error, ErrorKind, FullTableName, Reference, Result, SchemaName};
 use serde_json::{Map, Value as Json, json};
 
 use crate::references::{References, fingerprint, tables_of};
@@ -126,6 +126,13 @@ impl Instance {
         let mut verifier = Verifier::new(self, options, what, watch)?;
         let both_ways = options.both_ways && options.subset.is_none();
         verifier.paths = both_ways.then(HashSet::new);
+        if both_ways && options.depth == Depth::Fast {
+            for schema in &schemas {
+                self.each_far(&SchemaName::new(*schema)?, &mut |store, path, size| {
+                    verifier.listed.insert(path_number(&store.url(None), path.as_str()), size);
+                })?;
+            }
+        }
         let mut queries = Vec::new();
         for name in &tables {
             match self.find_table(name) {
@@ -182,6 +189,8 @@ struct Verifier<'a, 'w> {
     known: HashMap<u128, Arc<[Fault]>>,
     /// The paths that rows name, by store, if stores are to be searched.
     paths: Option<HashSet<u128>>,
+    /// The sizes of objects that were listed, where to ask for each would cost a request.
+    listed: HashMap<u128, u64>,
     stores: HashMap<String, std::result::Result<Arc<dyn Store>, String>>,
 }
 
@@ -224,6 +233,7 @@ impl<'a, 'w> Verifier<'a, 'w> {
             waiting_bytes: 0,
             known: HashMap::new(),
             paths: None,
+            listed: HashMap::new(),
             stores: HashMap::new(),
         })
     }
@@ -340,7 +350,15 @@ impl<'a, 'w> Verifier<'a, 'w> {
         let (depth, jobs) = (self.options.depth, std::mem::take(&mut self.waiting));
         self.waiting_bytes = 0;
         let jobs: Vec<(u128, Job)> = jobs.into_iter().collect();
-        let outcomes = each(&jobs, |(_, job)| &job.store, |(_, job)| check(&*job.store, &job.reference, depth))?;
+        let listed = &self.listed;
+        let outcomes = each(
+            &jobs,
+            |(_, job)| &job.store,
+            |(_, job)| {
+                let at = path_number(&job.store.url(None), job.reference.path.as_str());
+                check(&*job.store, &job.reference, depth, listed.get(&at).copied())
+            },
+        )?;
         let mut sound = Vec::with_capacity(jobs.len());
         for ((value, job), outcome) in jobs.into_iter().zip(outcomes) {
             let checked = outcome.unwrap_or_else(|error| unknown(&job, &error));
