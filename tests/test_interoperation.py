@@ -343,3 +343,41 @@ def test_what_one_alters_the_other_sees(programs, declarer):
             {"id": 2, "a": 2**40, "c": datetime.date(2024, 2, 29), "bb": "longer than four"},
         ]
         assert table().heading["a"].original_type == "int64"
+
+
+@pytest.mark.databases("postgresql", "mysql")
+def test_deleted_rows_that_are_kept_do_not_disturb(project, peer, programs, objects):
+    """DataJoint neither sees nor needs to know what Lodestore keeps of deleted rows; its own rows come back as well."""
+    project.config["gc.undelete"] = 3600
+    session = table_of(programs, "datajoint", "Session", "session : int32\n---\nnote = '' : varchar(20)")
+    definition = "-> Session\ntrace : int32\n---\nshared : <blob@main>\nraw = null : <npy@main>"
+    trace = table_of(programs, "datajoint", "Trace", definition, Session=session)
+    session.insert([(1, "one"), (2, "two")])
+    trace.insert([{"session": 1, "trace": 1, "shared": ARRAY, "raw": ARRAY}])
+    ours = project.FreeTable("lab.session")
+    project.FreeTable("lab.trace").insert1({"session": 2, "trace": 1, "shared": "ours", "raw": ARRAY})
+    visible = peer.Schema("lab").list_tables()
+    files = objects()
+    assert ours.delete(prompt=False) == 2
+
+    theirs = peer.Schema("lab")
+    assert theirs.list_tables() == visible and len(session()) == 0
+    context = {}
+    theirs.make_classes(context)
+    assert set(context) == {"Session", "Trace"}
+    peer.connection.dependencies.load(force=True)
+    session.insert1((3, "three"))
+    trace.insert1({"session": 3, "trace": 1, "shared": "theirs", "raw": None})
+    (session & "session = 3").delete()
+    assert (len(session()), len(trace())) == (0, 0)
+
+    assert dj.undelete(project.Schema("lab")) == {"lab.session": 2, "lab.trace": 2}
+    assert set(files) <= set(objects())
+    rows = trace().to_dicts(order_by="session")
+    np.testing.assert_array_equal(rows[0]["shared"], ARRAY)
+    assert rows[1]["shared"] == "ours"
+    np.testing.assert_array_equal(rows[1]["raw"].load(), ARRAY)
+    trace().drop_quick()
+    theirs.drop(prompt=False)
+    left = "SELECT 1 FROM information_schema.schemata WHERE schema_name = 'lab'"
+    assert project.connection.query(left).fetchone() is None

@@ -33,6 +33,7 @@ from .logs import logger
 from .schemas import Schema
 from .settings import config
 from .table import FreeTable, Table
+from .undeletion import deletions, undelete
 from .user_tables import Compute, Computed, Entry, Imported, Ingest, Lookup, Manual, Part
 from .validation import ValidationResult
 from .verification import VerifyReport, usage, verify
@@ -115,6 +116,7 @@ __all__ = [
     "cli",
     "config",
     "conn",
+    "deletions",
     "get_codec",
     "get_storage_adapter",
     "list_codecs",
@@ -123,6 +125,7 @@ __all__ = [
     "load_each",
     "logger",
     "register_storage_adapter",
+    "undelete",
     "usage",
     "verify",
     "virtual_schema",

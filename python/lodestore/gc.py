@@ -41,7 +41,8 @@ class GarbageCollector:
         Gives a dict: for ``hash`` and ``schema`` paths ``{kind}_paths_referenced``, ``_stored``, ``_orphaned``,
         ``_orphaned_bytes``, ``_deleted`` and ``orphaned_{kind}_paths``; ``deleted``, ``bytes_freed``,
         ``errors``, ``scan_errors``, ``dry_run``; and ``waiting`` (released objects that are kept for now), ``intended``
-        (those that somebody is about to use), ``young`` and ``failures`` (texts).
+        (those that somebody is about to use), ``young``, ``expired`` (deletions that can be undone no more) and
+        ``failures`` (texts).
         """
         found = self._connection._core.collect(self._names(), self.store, dry_run, bool(full))
         result = {}
@@ -66,6 +67,7 @@ class GarbageCollector:
             "waiting": found["waiting"],
             "intended": found["intended"],
             "young": found["young"],
+            "expired": found["expired"],
             "failures": failures,
         }
         if verbose:

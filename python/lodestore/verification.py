@@ -128,7 +128,8 @@ def usage(*schemas, connection=None):
     ``attributes`` has a dict for each attribute and store (``schema``, ``table``, ``attribute``, ``store``,
     ``values``, ``objects``, ``bytes``); ``tables``, ``schemas`` and ``stores`` have ``objects`` and ``bytes`` by
     name; ``values``, ``objects``, ``bytes`` are those of all. An object that several rows share counts once
-    in each of these.
+    in each of these. ``kept`` has the ``objects`` and ``bytes`` that only deleted rows name which may come back
+    (see `lodestore.undelete`); they are in none of the sums.
     """
     connection, names = _of(schemas, connection)
     return _lodestore.usage(connection._core, names, None, False)

@@ -37,6 +37,10 @@ pub(crate) enum Command {
     /// The journal tells of objects of rows that were deleted or changed, and of inserts that did not come to be: that costs
     /// little. `--full` also lists the stores, and finds what no journal tells of.
     Gc(Gc),
+    /// Bring back the rows of a delete, with their parts and objects, or tell which deletes can be undone.
+    ///
+    /// Deletes can be undone that happened while the setting `gc.undelete` was greater than 0, for so many seconds.
+    Undelete(Undelete),
 }
 
 /// Which rows.
@@ -109,4 +113,20 @@ pub(crate) struct Gc {
     /// With `--full`, leave alone what is younger than so many seconds and no journal tells of, instead of as `gc.age` says.
     #[arg(long, value_name = "SECONDS", requires = "full", value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) age: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Undelete {
+    /// The schema. Needed to undo a delete; with `--list`, all of them if none is named.
+    #[arg(value_name = "SCHEMA", conflicts_with = "table", required_unless_present_any = ["list", "table"])]
+    pub(crate) schema: Option<String>,
+    /// One table, as `schema.Class` or `schema.table`: the newest delete that took rows of it.
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Option<String>,
+    /// The deletion to undo, as `--list` tells it, instead of the newest.
+    #[arg(long, value_name = "ID", conflicts_with = "list")]
+    pub(crate) deletion: Option<String>,
+    /// Tell which deletes can be undone; undo none.
+    #[arg(long)]
+    pub(crate) list: bool,
 }

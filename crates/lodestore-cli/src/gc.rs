@@ -35,7 +35,7 @@ fn document(collected: &Collected) -> Json {
     json!({
         "dry_run": collected.dry_run, "full": collected.full, "hash": section(&collected.hash),
         "schema": section(&collected.schema), "intended": collected.intended, "waiting": collected.waiting,
-        "young": collected.young, "failures": collected.failures,
+        "young": collected.young, "expired": collected.expired, "failures": collected.failures,
     })
 }
 
@@ -62,6 +62,9 @@ fn told(collected: &Collected) -> String {
         if number > 0 {
             text += &format!("{} {what}.\n", output::count(number, "object"));
         }
+    }
+    if collected.expired > 0 {
+        text += &format!("{} can be undone no more.\n", output::count(collected.expired, "deletion"));
     }
     for failure in &collected.failures {
         text += &format!("not done: {failure}\n");

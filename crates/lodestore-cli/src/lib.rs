@@ -9,6 +9,7 @@ mod gc;
 mod output;
 mod progress;
 mod project;
+mod undelete;
 mod usage;
 mod verify;
 
@@ -66,5 +67,6 @@ fn carry_out(arguments: &Arguments) -> Result<ExitStatus> {
         Command::Verify(options) => verify::run(&instance, arguments, options),
         Command::Usage(options) => usage::run(&instance, arguments, options),
         Command::Gc(options) => gc::run(&instance, arguments, options),
+        Command::Undelete(options) => undelete::run(&instance, arguments, options),
     }
 }

@@ -35,6 +35,14 @@ pub(crate) fn run(instance: &Instance, arguments: &Arguments, options: &Usage) -
     }
     let would = if options.of_delete { "would be freed" } else { "in all" };
     text += &format!("{}, {} {would}.\n", output::count(usage.objects, "object"), bytes(usage.bytes));
+    if usage.kept.0 > 0 {
+        let (objects, size) = usage.kept;
+        text += &format!(
+            "{}, {} more for deleted rows that can come back.\n",
+            output::count(objects, "object"),
+            bytes(size)
+        );
+    }
     if usage.unknown > 0 {
         text += &format!("The size of {} is not known.\n", output::count(usage.unknown, "value"));
     }

@@ -88,6 +88,14 @@ pub trait Connection: fmt::Debug {
     /// `InvalidRequest` if one is open; `LostConnection` if the database stays busy.
     fn begin(&mut self) -> Result<()>;
 
+    /// Begins a transaction that only reads, and sees the database throughout as it is committed at one moment, which
+    /// is not before this call. Whatever others commit meanwhile is not waited for, and not seen. The catalog of MySQL
+    /// alone tells the latest; a table that has come, gone or changed since is then an error to whoever reads it.
+    ///
+    /// # Errors
+    /// As [`Connection::begin`].
+    fn begin_snapshot(&mut self) -> Result<()>;
+
     /// Makes all since [`Connection::begin`] durable and visible at once.
     ///
     /// # Errors

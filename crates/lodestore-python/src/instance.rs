@@ -149,6 +149,7 @@ impl Instance {
             "intended": found.intended,
             "waiting": found.waiting,
             "young": found.young,
+            "expired": found.expired,
             "failures": found.failures,
         });
         json_to_python(py, &document)

@@ -57,7 +57,7 @@ mod _lodestore {
     use crate::store::{ObjectHandle, ObjectStream, StoreHandle};
 
     #[pymodule_export]
-    use crate::verify::{Verification, run_command, usage, verify};
+    use crate::verify::{Verification, deletions, run_command, undelete, usage, verify};
 
     use bytes::Bytes;
     use lodestore::codec::blob::{Compression, CountWidth, PackOptions, UnpackOptions, pack_opts, unpack_opts};

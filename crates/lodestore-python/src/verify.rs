@@ -1,4 +1,4 @@
-//! Verification, usage and the command line for Python.
+//! Verification, usage, undelete and the command line for Python.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -96,6 +96,62 @@ pub(crate) fn usage<'py>(
         None => project.0.usage(&schemas.iter().map(String::as_str).collect::<Vec<_>>()),
     })?;
     json_to_python(py, &usage.to_json())
+}
+
+/// The deletions that can be undone that took rows of a schema, or of one table of it (its name in the database), the
+/// newest first: what each is called, when it happened and until when it can be undone (seconds since 1970), who ran the
+/// program, the table that was asked for, and the number of rows of each table.
+#[pyfunction]
+#[expect(clippy::type_complexity, reason = "a tuple is what Python takes apart")]
+pub(crate) fn deletions(
+    py: Python<'_>,
+    project: &Instance,
+    schema: &str,
+    table: Option<&str>,
+) -> PyResult<Vec<(String, i64, i64, String, String, Vec<(String, u64)>)>> {
+    let found = run(py, || match scope(&project.0, schema, table)? {
+        (_, Some(table)) => table.deletions(),
+        (schema, None) => schema.deletions(),
+    })?;
+    let told = found.into_iter().map(|deletion| {
+        let (at, until) = (deletion.at.as_second(), deletion.until.as_second());
+        (deletion.id, at, until, deletion.user, deletion.table.to_string(), named(deletion.rows))
+    });
+    Ok(told.collect())
+}
+
+/// Undoes a deletion, or the newest one that took rows of a schema, or of one table of it; gives the rows of each table.
+#[pyfunction]
+pub(crate) fn undelete(
+    py: Python<'_>,
+    project: &Instance,
+    schema: &str,
+    table: Option<&str>,
+    deletion: Option<&str>,
+) -> PyResult<Vec<(String, u64)>> {
+    let rows = run(py, || match scope(&project.0, schema, table)? {
+        (_, Some(table)) => table.undelete(deletion),
+        (schema, None) => schema.undelete(deletion),
+    })?;
+    Ok(named(rows))
+}
+
+fn scope(
+    project: &lodestore::Instance,
+    schema: &str,
+    table: Option<&str>,
+) -> lodestore::Result<(lodestore::Schema, Option<lodestore::Table>)> {
+    let missing = || {
+        lodestore::Error::new(lodestore::ErrorKind::MissingTable, format!("there is no schema `{schema}`"))
+            .with_hint("it may have been dropped: what was deleted from its tables went with it")
+    };
+    let schema = project.existing_schema(schema)?.ok_or_else(missing)?;
+    let table = table.map(|table| schema.existing(&lodestore::TableName::existing(table)?)).transpose()?;
+    Ok((schema, table))
+}
+
+fn named(rows: Vec<(lodestore::FullTableName, u64)>) -> Vec<(String, u64)> {
+    rows.into_iter().map(|(table, rows)| (table.to_string(), rows)).collect()
 }
 
 /// Runs the command `lodestore` with these arguments, the first of which is its name; gives its status.

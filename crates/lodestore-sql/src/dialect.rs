@@ -424,8 +424,24 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         None
     }
 
-    /// The columns of visible tables of these schemas whose marker tells a codec or names a store: schema, table (without
-    /// schema), column, stored comment. All of them, whether the user may read them or not, as far as the database tells.
+    /// Makes an empty table `kept` for deleted rows of the table that has this heading: with its columns, and their comments
+    /// as far as they tell a codec, without its keys; and with the column [`DELETION`](crate::deletions::DELETION). To be
+    /// run in one transaction where that can be.
+    fn keep_table(&self, kept: &FullTableName, heading: &Heading) -> Result<Vec<Statement>>;
+
+    /// The names of the tables of a schema that keep deleted rows.
+    fn kept_tables(&self, schema: &SchemaName) -> Statement;
+
+    /// Sets `columns` (all names quoted) of `table` to those of the same names of `source`, which ends with its alias `k`,
+    /// where `condition` holds.
+    fn update_from(&self, table: &str, source: &str, columns: &[String], condition: &str) -> String {
+        let set: Vec<String> = columns.iter().map(|name| format!("{name} = k.{name}")).collect();
+        format!("UPDATE {table} SET {} FROM {source} WHERE {condition}", set.join(", "))
+    }
+
+    /// The columns of tables of these schemas whose marker tells a codec or names a store, in visible tables and in those
+    /// that keep deleted rows: schema, table (without schema), column, stored comment. All of them, whether the user may
+    /// read them or not, as far as the database tells.
     fn coded_columns(&self, schemas: &[SchemaName]) -> Statement;
 
     /// A query that tells which rights the user has, for [`Dialect::sees_all`]. `None` if the catalog hides nothing.

@@ -9,8 +9,8 @@ use lodestore_types::{FullTableName, Result, SchemaName, TableName, Value};
 
 use crate::{Dialect, Statement};
 
-/// The format of the tables.
-pub const JOURNAL_FORMAT: i64 = 1;
+/// The format of the tables. 2 says that there are deleted rows that are kept, and name objects.
+pub const JOURNAL_FORMAT: i64 = 2;
 
 /// No path in a journal is longer, in characters, than what a key may hold on every database.
 pub const LONGEST_CONDEMNED: usize = 700;
@@ -40,6 +40,8 @@ pub struct JournalWords {
     pub on_conflict: fn(key: &str) -> String,
     /// The value that an insert had for a column, in these assignments.
     pub proposed: fn(column: &str) -> String,
+    /// What stands at the end of a query so that nobody else changes its rows before the transaction ends.
+    pub locked: &'static str,
 }
 
 /// The journal of a schema, in the words of a database.
@@ -156,6 +158,19 @@ impl<'a> Journal<'a> {
     /// `InvalidName`.
     pub fn properties(&self) -> Result<Statement> {
         Ok(bare(format!("SELECT property, value FROM {}", self.table("~lifecycle")?)))
+    }
+
+    /// Has older programs refuse the journal: they would not see what this one writes.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn raise_format(&self) -> Result<Statement> {
+        let sql = format!(
+            "UPDATE {} SET value = {} WHERE property = 'format' AND value = '1'",
+            self.table("~lifecycle")?,
+            self.dialect.literal(&JOURNAL_FORMAT.to_string())
+        );
+        Ok(bare(sql))
     }
 
     /// Adds a batch of intents.

@@ -36,6 +36,7 @@
 pub mod alteration;
 pub mod declaration;
 pub mod definition;
+pub mod deletions;
 pub mod dialect;
 pub mod expression;
 #[cfg(test)]
@@ -51,6 +52,7 @@ pub mod sqlite;
 pub use alteration::{AlterScript, Alteration, Change};
 pub use declaration::{Declaration, DeclareOptions, ForeignKey, Index, Resolver, declare};
 pub use definition::Definition;
+pub use deletions::{Deletions, KeptRows};
 pub use dialect::{Conflict, Dependency, Dialect, Row, Statement};
 pub use expression::{Condition, Expression, JoinKind, JoinOptions, Matching, Projection, Top, Universal, Unmatched};
 pub use heading::{Attribute, AttributeType, DefaultValue, Heading, Lineage};

@@ -1,6 +1,7 @@
 //! Drop: tables with all that depends on them, and whole schemas.
 //!
-//! The objects that the rows of a dropped table own are released in the same transaction, and collected after it.
+//! The objects that the rows of a dropped table own are released in the same transaction, and collected after it. What was
+//! kept of rows deleted before goes with the table.
 
 use lodestore_sql::Statement;
 use lodestore_types::{Error, ErrorKind, FullTableName, Result, TableName, Tier};
@@ -42,7 +43,7 @@ impl Table {
                 tables.iter().try_for_each(|table| refuse_part(instance, table, &tables))?;
             }
             match confirm(&survey_all(instance, &tables)?)? {
-                true => drop_all(instance, &tables).map(|()| tables),
+                true => drop_all(instance, &tables, instance.kept_of(&tables)?).map(|()| tables),
                 false => Ok(Vec::new()),
             }
         };
@@ -60,7 +61,8 @@ impl Table {
             let graph = instance.dependencies()?;
             let others = graph.children(self.name()).map(|key| &key.child).filter(|child| *child != self.name());
             refuse_children(others.collect())?;
-            drop_all(instance, std::slice::from_ref(self.name()))
+            let tables = std::slice::from_ref(self.name());
+            drop_all(instance, tables, instance.kept_of(tables)?)
         };
         run().map_err(|error| error.with("table", self.name()))
     }
@@ -98,7 +100,7 @@ impl Schema {
             if !confirm(&survey_all(instance, &tables)?)? {
                 return Ok(false);
             }
-            drop_all(instance, &tables)?;
+            drop_all(instance, &tables, instance.kept_tables(self.schema_name())?)?;
             // With the journal goes what it knows: now, whatever the grace period. What cannot be reached stays.
             instance.collect_all_of(self.schema_name());
             let identity = instance.known_identity(self.schema_name())?;
@@ -149,8 +151,8 @@ fn survey_all(instance: &Instance, tables: &[FullTableName]) -> Result<Vec<Affec
     })
 }
 
-/// Drops tables, children first, with the job tables that belong to them.
-fn drop_all(instance: &Instance, tables: &[FullTableName]) -> Result<()> {
+/// Drops tables, children first, with the job tables that belong to them, and those that keep deleted rows.
+fn drop_all(instance: &Instance, tables: &[FullTableName], kept: Vec<FullTableName>) -> Result<()> {
     let dialect = instance.dialect();
     let mut jobs = Vec::new();
     for table in tables {
@@ -158,10 +160,10 @@ fn drop_all(instance: &Instance, tables: &[FullTableName]) -> Result<()> {
             jobs.push(name);
         }
     }
-    let dropped = jobs.iter().chain(tables.iter().rev());
+    let dropped = jobs.iter().chain(tables.iter().rev()).chain(&kept);
     let statements: Vec<Statement> = dropped.flat_map(|table| dialect.drop_table(table)).collect();
-    let headings =
-        tables.iter().map(|table| Ok(instance.table(table)?.heading().clone())).collect::<Result<Vec<_>>>()?;
+    let owners = tables.iter().chain(&kept);
+    let headings = owners.map(|table| Ok(instance.table(table)?.heading().clone())).collect::<Result<Vec<_>>>()?;
     for heading in &headings {
         instance.prepare_release(&[heading])?;
     }
@@ -171,7 +173,7 @@ fn drop_all(instance: &Instance, tables: &[FullTableName]) -> Result<()> {
         }
         run_all(connection, &statements)
     });
-    for table in tables {
+    for table in tables.iter().chain(&kept) {
         instance.forget_heading(table);
     }
     outcome

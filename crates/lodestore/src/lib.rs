@@ -111,6 +111,7 @@ mod statement;
 mod stream;
 mod table;
 mod transaction;
+mod undelete;
 mod update;
 mod usage;
 mod verify;
@@ -137,6 +138,7 @@ pub use schema::{Resolve, Schema};
 pub use staged::{StagedArray, StagedFile, StagedObject, StagedRow, StagedRows, staged_is_shared};
 pub use stream::Stream;
 pub use table::Table;
+pub use undelete::Deletion;
 pub use usage::{Usage, UsageRow};
 pub use verify::{Depth, Finding, FindingKind, Repaired, Subset, VerifyOptions, VerifyProgress, VerifyReport, Watch};
 

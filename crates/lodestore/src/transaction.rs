@@ -208,6 +208,20 @@ impl Instance {
         Ok(())
     }
 
+    /// Runs `work`, which only reads, on the database as it is committed at one moment; not inside a transaction.
+    pub(crate) fn in_snapshot<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        struct Guard<'a>(&'a Instance);
+        impl Drop for Guard<'_> {
+            fn drop(&mut self) {
+                // It has written nothing; a connection that fails here is found out when it is used next.
+                let _ = self.0.with_connection(|connection| connection.rollback());
+            }
+        }
+        self.with_connection(|connection| connection.begin_snapshot())?;
+        let _guard = Guard(self);
+        work()
+    }
+
     /// True while this thread has a transaction open.
     pub fn in_transaction(&self) -> bool {
         self.transactions().with(|open| open.contains_key(&thread::current().id()))

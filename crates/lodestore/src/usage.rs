@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use lodestore_objects::{Store, each};
-use lodestore_types::{Error, ErrorKind, FullTableName, Reference, Result};
+use lodestore_types::{Error, ErrorKind, FullTableName, Reference, Result, SchemaName};
 use serde_json::{Value as Json, json};
 
 use crate::references::{References, fingerprint, tables_of};
@@ -53,6 +53,9 @@ pub struct Usage {
     pub values: u64,
     /// Values whose size is not known: neither the row nor the store tells it.
     pub unknown: u64,
+    /// Objects and bytes that no row of these schemas names but deleted ones that may come back: what is freed when the
+    /// time for that is over. They are in no other sum.
+    pub kept: (u64, u64),
 }
 
 impl UsageRow {
@@ -91,6 +94,7 @@ impl Usage {
             "objects": self.objects,
             "bytes": self.bytes,
             "unknown": self.unknown,
+            "kept": {"objects": self.kept.0, "bytes": self.kept.1},
         })
     }
 }
@@ -119,7 +123,7 @@ impl Instance {
         let schemas: Vec<&str> =
             if schemas.is_empty() { all.iter().map(String::as_str).collect() } else { schemas.to_vec() };
         let mut count = Count::new(self);
-        for schema in schemas {
+        for schema in &schemas {
             for name in tables_of(self, schema)? {
                 if let Some(table) = self.find_table(&name)? {
                     count.add(&name, &table)?;
@@ -127,7 +131,17 @@ impl Instance {
             }
             count.in_schema.clear();
         }
-        Ok(count.usage)
+        let mut usage = count.usage;
+        let mut deleted = Count { usage: Usage::default(), in_schema: HashSet::new(), ..count };
+        for schema in &schemas {
+            for name in self.kept_tables(&SchemaName::new(*schema)?)? {
+                if let Some(table) = self.find_table(&name)? {
+                    deleted.add(&name, &table)?;
+                }
+            }
+        }
+        usage.kept = (deleted.usage.objects, deleted.usage.bytes);
+        Ok(usage)
     }
 }
 
@@ -179,7 +193,7 @@ impl Query {
             owned.objects.entry(number).or_insert((line, size));
         })?;
         instance.begin()?;
-        let outcome = self.delete_opts(options).and_then(|_| {
+        let outcome = self.delete_for_good(options).and_then(|_| {
             owned.read(instance, &tables, &mut |owned, number, _, _| {
                 owned.objects.remove(&number);
             })

@@ -299,6 +299,17 @@ impl Connection for MysqlConnection {
         Ok(())
     }
 
+    fn begin_snapshot(&mut self) -> Result<()> {
+        if self.in_transaction() {
+            return self.begin();
+        }
+        // For the next transaction alone: the server's own level may be another.
+        self.command(Run::Again, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")?;
+        self.command(Run::Once, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")?;
+        self.transaction = Transaction::open();
+        Ok(())
+    }
+
     fn commit(&mut self) -> Result<()> {
         if let Err(error) = self.transaction.check() {
             self.rollback()?;

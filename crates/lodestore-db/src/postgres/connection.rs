@@ -335,6 +335,29 @@ impl PostgresConnection {
         }
         ahead
     }
+
+    /// Sends what begins a transaction.
+    fn start(&mut self, sql: &str) -> Result<()> {
+        if self.transaction != Transaction::None {
+            return Err(Error::new(ErrorKind::InvalidRequest, "a transaction is open already")
+                .with_hint("end it first: transactions do not nest"));
+        }
+        self.be_ready()?;
+        let mut outcome = self.answer(self.client.batch_execute(sql));
+        if outcome.as_ref().is_err_and(Failure::is_lost) {
+            self.reconnect()?;
+            outcome = self.answer(self.client.batch_execute(sql));
+        }
+        if let Err(failure) = outcome {
+            if matches!(failure, Failure::Interrupted) {
+                // It may have begun all the same.
+                let _ = self.insist(self.client.batch_execute("ROLLBACK"));
+            }
+            return Err(failure.into());
+        }
+        self.transaction = Transaction::Open;
+        Ok(())
+    }
 }
 
 fn connect(server: &ServerConfig, tls: &MakeRustlsConnect, driver: &Handle) -> Result<Client> {
@@ -453,25 +476,12 @@ impl Connection for PostgresConnection {
     }
 
     fn begin(&mut self) -> Result<()> {
-        if self.transaction != Transaction::None {
-            return Err(Error::new(ErrorKind::InvalidRequest, "a transaction is open already")
-                .with_hint("end it first: transactions do not nest"));
-        }
-        self.be_ready()?;
-        let mut outcome = self.answer(self.client.batch_execute("BEGIN"));
-        if outcome.as_ref().is_err_and(Failure::is_lost) {
-            self.reconnect()?;
-            outcome = self.answer(self.client.batch_execute("BEGIN"));
-        }
-        if let Err(failure) = outcome {
-            if matches!(failure, Failure::Interrupted) {
-                // It may have begun all the same.
-                let _ = self.insist(self.client.batch_execute("ROLLBACK"));
-            }
-            return Err(failure.into());
-        }
-        self.transaction = Transaction::Open;
-        Ok(())
+        self.start("BEGIN")
+    }
+
+    fn begin_snapshot(&mut self) -> Result<()> {
+        // Its moment is that of its first statement.
+        self.start("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     }
 
     fn commit(&mut self) -> Result<()> {

@@ -230,6 +230,14 @@ impl Connection for SqliteConnection {
         self.run("BEGIN IMMEDIATE")
     }
 
+    fn begin_snapshot(&mut self) -> Result<()> {
+        if self.in_transaction() {
+            return self.begin();
+        }
+        // Its moment is that of its first statement.
+        self.run("BEGIN")
+    }
+
     fn commit(&mut self) -> Result<()> {
         let outcome = self.run("COMMIT");
         if outcome.is_err() && self.in_transaction() {

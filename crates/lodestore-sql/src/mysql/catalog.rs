@@ -4,6 +4,7 @@ use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaN
 
 use super::table::{lineage_table, quote};
 use super::{Server, types};
+use crate::deletions::KEPT;
 use crate::{Attribute, DefaultValue, Dependency, ForeignKey, Heading, Index, Lineage, Row, Statement};
 
 fn ask(sql: impl Into<String>, parameters: &[&str]) -> Statement {
@@ -27,6 +28,13 @@ pub(super) fn list_tables(schema: &SchemaName) -> Statement {
         "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_type <> 'VIEW' AND \
          SUBSTR(table_name, 1, 1) <> '~' ORDER BY create_time, table_name",
         &[schema.as_str()],
+    )
+}
+
+pub(super) fn kept_tables(schema: &SchemaName) -> Statement {
+    ask(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND SUBSTR(table_name, 1, 9) = ?",
+        &[schema.as_str(), KEPT],
     )
 }
 

@@ -249,6 +249,19 @@ impl Dialect for Mysql {
         journal::json_word(column, key)
     }
 
+    fn keep_table(&self, kept: &FullTableName, heading: &Heading) -> Result<Vec<Statement>> {
+        table::keep_table(kept, heading)
+    }
+
+    fn kept_tables(&self, schema: &SchemaName) -> Statement {
+        catalog::kept_tables(schema)
+    }
+
+    fn update_from(&self, table: &str, source: &str, columns: &[String], condition: &str) -> String {
+        let set: Vec<String> = columns.iter().map(|name| format!("{table}.{name} = k.{name}")).collect();
+        format!("UPDATE {table} JOIN {source} ON {condition} SET {}", set.join(", "))
+    }
+
     fn coded_columns(&self, schemas: &[SchemaName]) -> Statement {
         journal::coded_columns(schemas)
     }

@@ -4,9 +4,10 @@ use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, Table
 
 use super::{Server, types};
 use crate::declaration::is_word;
+use crate::deletions::DELETION;
 use crate::dialect::{JsonForm, JsonPath};
 use crate::heading::with_marker;
-use crate::{Attribute, Declaration, DefaultValue, ForeignKey, Index, Lineage, Statement};
+use crate::{Attribute, Declaration, DefaultValue, ForeignKey, Heading, Index, Lineage, Statement};
 
 /// The longest name that the servers take, in characters.
 const LONGEST_NAME: usize = 64;
@@ -119,6 +120,20 @@ pub(super) fn define(server: Server, column: &Attribute, declaration: &Declarati
         sql.push_str(&format!(" COMMENT {}", types::comment_literal(&comment)));
     }
     Ok(sql)
+}
+
+/// A table made of a query has its columns with their comments, and no keys but those that are named.
+pub(super) fn keep_table(kept: &FullTableName, heading: &Heading) -> Result<Vec<Statement>> {
+    let Some(table) = &heading.table else { return Err(crate::expression::not_a_table("keep deleted rows of")) };
+    let deletion = quote(DELETION);
+    let columns: Vec<String> = heading.attributes.iter().map(|column| column.name.clone()).collect();
+    Ok(vec![bare(format!(
+        "CREATE TABLE {} ({deletion} VARCHAR(32) CHARACTER SET ascii NOT NULL, KEY ({deletion})) ENGINE=InnoDB AS SELECT '' \
+         AS {deletion}, {} FROM {} LIMIT 0",
+        name(kept),
+        quoted(&columns),
+        name(table)
+    ))])
 }
 
 fn reference(key: &ForeignKey) -> String {

@@ -4,6 +4,7 @@ use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaN
 
 use super::table::lineage_table;
 use super::types;
+use crate::deletions::KEPT;
 use crate::heading::split_marker;
 use crate::{
     Attribute, AttributeType, DefaultValue, Dependency, ForeignKey, Heading, Index, Lineage, Row, Statement, native,
@@ -41,6 +42,14 @@ pub(super) fn list_tables(schema: &SchemaName) -> Statement {
         "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND \
          c.relkind IN ('r', 'p') AND c.relname !~ '^~' ORDER BY c.oid",
         &[schema.as_str()],
+    )
+}
+
+pub(super) fn kept_tables(schema: &SchemaName) -> Statement {
+    ask(
+        "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND \
+         c.relkind = 'r' AND starts_with(c.relname::text, $2)",
+        &[schema.as_str(), KEPT],
     )
 }
 

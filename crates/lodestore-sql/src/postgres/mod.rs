@@ -224,6 +224,14 @@ impl Dialect for Postgres {
         journal::path_key(column)
     }
 
+    fn keep_table(&self, kept: &FullTableName, heading: &Heading) -> Result<Vec<Statement>> {
+        table::keep_table(kept, heading)
+    }
+
+    fn kept_tables(&self, schema: &SchemaName) -> Statement {
+        catalog::kept_tables(schema)
+    }
+
     fn coded_columns(&self, schemas: &[SchemaName]) -> Statement {
         journal::coded_columns(schemas)
     }

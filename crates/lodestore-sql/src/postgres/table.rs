@@ -4,6 +4,7 @@ use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaN
 
 use super::{Postgres, types};
 use crate::declaration::is_word;
+use crate::deletions::DELETION;
 use crate::dialect::{JsonForm, JsonPath, text_literal};
 use crate::expression::SqlText;
 use crate::heading::with_marker;
@@ -113,6 +114,22 @@ pub(super) fn default_of(column: &Attribute, inherited: bool) -> Result<Option<S
         Some(default) => types::default_sql(default, &column.kind.core).map(Some),
         None => Ok(None),
     }
+}
+
+/// `LIKE` brings the columns with their comments, and neither keys nor defaults.
+pub(super) fn keep_table(kept: &FullTableName, heading: &Heading) -> Result<Vec<Statement>> {
+    let Some(table) = &heading.table else { return Err(crate::expression::not_a_table("keep deleted rows of")) };
+    let (name, deletion) = (Postgres.table(kept), Postgres.quote(DELETION));
+    let mut statements = vec![
+        bare(format!(
+            "CREATE TABLE {name} (LIKE {} INCLUDING COMMENTS, {deletion} TEXT NOT NULL)",
+            Postgres.table(table)
+        )),
+        bare(format!("CREATE INDEX ON {name} ({deletion})")),
+    ];
+    let in_stores = heading.attributes.iter().filter(|column| names_objects(column));
+    statements.extend(in_stores.map(|column| path_index(kept, column)));
+    Ok(statements)
 }
 
 fn reference(key: &ForeignKey) -> String {

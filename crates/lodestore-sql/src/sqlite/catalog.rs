@@ -4,6 +4,7 @@ use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaN
 
 use super::table::{HIDDEN_INDEX, SCHEMAS, hidden};
 use super::{Sqlite, types};
+use crate::deletions::KEPT;
 use crate::heading::split_marker;
 use crate::{
     Attribute, AttributeType, DefaultValue, Dependency, Dialect, ForeignKey, Heading, Index, Lineage, Row, Statement,
@@ -28,6 +29,14 @@ pub(super) fn list_tables(schema: &SchemaName) -> Statement {
         "SELECT substr(name, length(?1) + 1) FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, length(?1)) = \
          ?1 AND substr(name, length(?1) + 1, 1) <> '~' ORDER BY rowid",
         &[&prefix],
+    )
+}
+
+pub(super) fn kept_tables(schema: &SchemaName) -> Statement {
+    let prefix = format!("{schema}.{KEPT}");
+    ask(
+        "SELECT substr(name, length(?1) + 2) FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, length(?2)) = ?2",
+        &[schema.as_str(), &prefix],
     )
 }
 

@@ -18,6 +18,7 @@ pub(super) const WORDS: JournalWords = JournalWords {
     greatest: "max",
     on_conflict: |key| format!("ON CONFLICT ({key}) DO UPDATE SET"),
     proposed: |column| format!("excluded.{column}"),
+    locked: "",
 };
 
 /// As the indexes on it spell it: see `path_index`.

@@ -229,6 +229,14 @@ impl Dialect for Sqlite {
         journal::json_word(column, key)
     }
 
+    fn keep_table(&self, kept: &FullTableName, heading: &Heading) -> Result<Vec<Statement>> {
+        Ok(table::keep_table(kept, heading))
+    }
+
+    fn kept_tables(&self, schema: &SchemaName) -> Statement {
+        catalog::kept_tables(schema)
+    }
+
     fn coded_columns(&self, schemas: &[SchemaName]) -> Statement {
         journal::coded_columns(schemas)
     }

@@ -4,9 +4,10 @@ use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaN
 
 use super::{FORMAT_VERSION, Sqlite, types};
 use crate::declaration::is_word;
+use crate::deletions::DELETION;
 use crate::dialect::{JsonForm, JsonPath};
 use crate::heading::with_marker;
-use crate::{Attribute, Declaration, Dialect, ForeignKey, Index, Lineage, Statement};
+use crate::{Attribute, Declaration, Dialect, ForeignKey, Heading, Index, Lineage, Statement};
 
 /// The registry of schemas.
 pub(super) const SCHEMAS: &str = "~schemas";
@@ -46,10 +47,11 @@ pub(super) fn create_schema(schema: &SchemaName) -> Vec<Statement> {
 }
 
 pub(super) fn drop_schema(schema: &SchemaName) -> Vec<Statement> {
-    let mut statements: Vec<Statement> = ["lineage", "comments", "lifecycle", "intents", "released", "condemned"]
-        .iter()
-        .map(|table| bare(format!("DROP TABLE IF EXISTS {}", hidden(schema, table))))
-        .collect();
+    let mut statements: Vec<Statement> =
+        ["lineage", "comments", "lifecycle", "intents", "released", "condemned", "deletions"]
+            .iter()
+            .map(|table| bare(format!("DROP TABLE IF EXISTS {}", hidden(schema, table))))
+            .collect();
     statements.push(Statement {
         sql: format!("DELETE FROM \"{SCHEMAS}\" WHERE \"schema_name\" = ?1"),
         parameters: vec![schema.as_str().into()],
@@ -102,6 +104,29 @@ fn define(column: &Attribute, declaration: &Declaration) -> Result<String> {
         sql.push_str(&format!(" CONSTRAINT {constraint} CHECK ({check})"));
     }
     Ok(sql)
+}
+
+/// Typed by what the columns store: their values have passed all checks before.
+pub(super) fn keep_table(kept: &FullTableName, heading: &Heading) -> Vec<Statement> {
+    let name = Sqlite.table(kept);
+    let deletion = Sqlite.quote(DELETION);
+    let columns: String = heading
+        .attributes
+        .iter()
+        .map(|column| format!(",\n{} {}", Sqlite.quote(&column.name), types::storage(&column.kind.core)))
+        .collect();
+    let index = Sqlite.quote(&format!("{kept}.idx"));
+    let mut statements = vec![
+        bare(format!("CREATE TABLE {name} (\n{deletion} TEXT NOT NULL{columns}\n) STRICT")),
+        bare(format!("CREATE INDEX {index} ON {name} ({deletion})")),
+    ];
+    statements.extend(heading.attributes.iter().filter_map(|column| path_index(kept, column)).map(bare));
+    let marked = heading
+        .attributes
+        .iter()
+        .map(|column| (column.name.clone(), with_marker(&column.kind.declared, &column.comment)));
+    statements.extend(upsert(kept, "comments", "comment", marked));
+    statements
 }
 
 fn reference(key: &ForeignKey) -> String {

@@ -92,6 +92,7 @@ pub const KEYS: &[Key] = {
         key("gc.automatic", "DJ_GC_AUTOMATIC", Bool, B(true)),
         key("gc.grace", "DJ_GC_GRACE", Int(0, 3_153_600_000), I(0)),
         key("gc.horizon", "DJ_GC_HORIZON", Int(0, 3_153_600_000), I(0)),
+        key("gc.undelete", "DJ_GC_UNDELETE", Int(0, 3_153_600_000), I(0)),
         key("gc.age", "DJ_GC_AGE", Int(0, 3_153_600_000), I(86_400)),
         key("gc.lease", "DJ_GC_LEASE", Int(1, 31_536_000), I(600)),
         key("provenance.capture", "DJ_PROVENANCE_CAPTURE", Bool, B(false)),

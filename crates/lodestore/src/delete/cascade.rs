@@ -6,6 +6,7 @@ use lodestore_types::{Error, ErrorKind, Result, Value};
 
 use super::plan::{Guard, Node, Plan};
 use super::{Affected, refused};
+use crate::undelete::{Keeping, changed};
 use crate::{Instance, Query};
 
 /// The rows that depend on some rows.
@@ -174,10 +175,14 @@ impl<'a> Cascade<'a> {
 
     /// Deletes the rows, children first; gives the number of those of the table that was asked for.
     ///
-    /// The objects that the rows own are released first.
-    pub(super) fn delete(&self, connection: &mut dyn Connection) -> Result<u64> {
+    /// First the rows are kept, where that is wanted, or else the objects that they own are released.
+    pub(super) fn delete(&self, connection: &mut dyn Connection, keeping: Option<&Keeping>) -> Result<u64> {
+        let mut kept = Vec::new();
         for (at, node) in self.plan.nodes.iter().enumerate() {
-            self.instance.release_where(connection, &node.heading, &self.is_doomed(at))?;
+            match keeping {
+                Some(keeping) => kept.push(keeping.keep(self.instance, connection, at, &self.is_doomed(at))?),
+                None => self.instance.release_where(connection, &node.heading, &self.is_doomed(at))?,
+            }
         }
         self.untie(connection)?;
         let mut deleted = 0;
@@ -195,9 +200,15 @@ impl<'a> Cascade<'a> {
             let rows = connection
                 .execute(&statement.sql, &statement.parameters)
                 .map_err(|error| refused(error, &node.name))?;
+            if kept.get(at).is_some_and(|kept| *kept != rows) {
+                return Err(changed());
+            }
             if at == self.plan.root {
                 deleted = rows;
             }
+        }
+        if let Some(keeping) = keeping {
+            keeping.list(self.instance, connection, &kept)?;
         }
         Ok(deleted)
     }
@@ -208,14 +219,8 @@ impl<'a> Cascade<'a> {
         for key in &self.plan.untied {
             let Some(at) = self.plan.nodes.iter().position(|node| node.name == key.child) else { continue };
             let node = &self.plan.nodes[at];
-            let nullable = |name: &&String| node.heading.get_any(name).is_some_and(|attribute| attribute.nullable);
-            let clear: Vec<String> = key
-                .key
-                .columns
-                .iter()
-                .filter(nullable)
-                .map(|name| format!("{} = NULL", self.dialect.quote(name)))
-                .collect();
+            let clear: Vec<String> =
+                node.clearable(key).map(|name| format!("{} = NULL", self.dialect.quote(name))).collect();
             if !clear.is_empty() {
                 let sql = format!("UPDATE {} SET {} WHERE {}", self.table(node), clear.join(", "), self.is_doomed(at));
                 connection.execute(&sql, &[]).map_err(|error| error.with("table", &node.name))?;

@@ -5,7 +5,8 @@
 //! again. Everything happens in one transaction, by a number of statements that grows with the foreign keys between
 //! the tables and not with rows.
 //!
-//! The objects that the rows own are released in the same transaction, and collected after it.
+//! The objects that the rows own are released in the same transaction, and collected after it; or the rows are kept with
+//! them for some time ([`crate::undelete`]).
 
 mod cascade;
 mod plan;
@@ -87,6 +88,20 @@ impl Query {
         self.delete_unless_more(options, None)
     }
 
+    /// Like [`Query::delete_opts`], keeping nothing: for a transaction that will be rolled back.
+    pub(crate) fn delete_for_good(&self, options: DeleteOptions) -> Result<u64> {
+        self.retrying(|| {
+            let plan = self.plan_delete(options)?;
+            self.prepare_release(&plan)?;
+            self.cascade(&plan, |cascade, connection| cascade.delete(connection, None))
+        })
+    }
+
+    fn prepare_release(&self, plan: &Plan) -> Result<()> {
+        let headings: Vec<&Heading> = plan.nodes.iter().map(|node| &*node.heading).collect();
+        self.instance().prepare_release(&headings)
+    }
+
     /// Like [`Query::delete_opts`], if `confirm` agrees to what it is shown: the tables that lose rows, parents first.
     /// Without rows it is not asked.
     ///
@@ -124,6 +139,12 @@ impl Query {
         let delete = || {
             let table = self.expression().table_of_rows("delete from")?;
             let instance = self.instance();
+            if instance.keeps_deleted() {
+                // What goes is told by its keys, which are found once: it is what is kept.
+                let plan = Plan::alone(instance, table)?;
+                let keeping = instance.keeping(table, &plan.tables())?;
+                return self.cascade(&plan, |cascade, connection| cascade.delete(connection, keeping.as_ref()));
+            }
             let statement = self.expression().delete(instance.dialect())?;
             let heading = instance.table(table)?.heading().clone();
             let owning = instance.owning(&heading);
@@ -154,13 +175,16 @@ impl Query {
             if shown.is_none() && plan.is_alone() {
                 return self.delete_quick();
             }
-            let headings: Vec<&Heading> = plan.nodes.iter().map(|node| &*node.heading).collect();
-            self.instance().prepare_release(&headings)?;
+            let root = &plan.nodes[plan.root].name;
+            let keeping = self.instance().keeping(root, &plan.tables())?;
+            if keeping.is_none() {
+                self.prepare_release(&plan)?;
+            }
             self.cascade(&plan, |cascade, connection| {
                 if let Some(shown) = shown {
                     cascade.refuse_more_than(shown, connection)?;
                 }
-                cascade.delete(connection)
+                cascade.delete(connection, keeping.as_ref())
             })
         })
     }

@@ -38,6 +38,14 @@ pub(super) struct Node {
     pub(super) is_leaf: bool,
 }
 
+impl Node {
+    /// The columns of a foreign key that may be NULL.
+    pub(super) fn clearable<'a>(&'a self, key: &'a Dependency) -> impl Iterator<Item = &'a String> {
+        let nullable = |name: &&String| self.heading.get_any(name).is_some_and(|attribute| attribute.nullable);
+        key.key.columns.iter().filter(nullable)
+    }
+}
+
 /// What the row of a part must satisfy to be deleted.
 pub(super) enum Guard {
     /// Nothing does: no row of the master is to be deleted.
@@ -101,6 +109,38 @@ impl Plan {
         }
         let root = at(root).unwrap_or(0);
         Ok(Plan { nodes, root, untied })
+    }
+
+    /// The plan for the rows of a table by themselves, whatever depends on them.
+    pub(super) fn alone(instance: &Instance, name: &FullTableName) -> Result<Self> {
+        let graph = instance.dependencies()?;
+        let heading = instance.table(name)?.heading().clone();
+        let columns: Vec<String> = heading.full_primary_key().map(|attribute| attribute.name.clone()).collect();
+        let untied = graph.parents(name).filter(|key| key.key.parent == *name).cloned().collect();
+        let node = Node {
+            name: name.clone(),
+            heading,
+            key: columns.len(),
+            columns,
+            incoming: Vec::new(),
+            master: None,
+            guard: None,
+            is_leaf: false,
+        };
+        Ok(Plan { nodes: vec![node], root: 0, untied })
+    }
+
+    /// The tables, each with the attributes that are set to NULL before its rows are deleted, because these refer to each
+    /// other in a circle.
+    pub(super) fn tables(&self) -> Vec<(&FullTableName, Vec<String>)> {
+        let late = |node: &Node| {
+            let untied = self.untied.iter().filter(|key| key.child == node.name);
+            let mut late: Vec<String> = untied.flat_map(|key| node.clearable(key)).cloned().collect();
+            late.sort_unstable();
+            late.dedup();
+            late
+        };
+        self.nodes.iter().map(|node| (&node.name, late(node))).collect()
     }
 
     /// True if it is about one table, whose rows nothing depends on.

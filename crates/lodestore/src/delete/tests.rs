@@ -49,6 +49,10 @@ impl Connection for Counting<'_> {
         self.inner.begin()
     }
 
+    fn begin_snapshot(&mut self) -> Result<()> {
+        self.inner.begin_snapshot()
+    }
+
     fn commit(&mut self) -> Result<()> {
         self.inner.commit()
     }
@@ -70,7 +74,7 @@ fn statements(query: &Query, options: DeleteOptions) -> (usize, u64) {
         let mut counting = Counting { inner: connection, statements: 0 };
         cascade.mark(&mut counting)?;
         cascade.check_parts(&mut counting)?;
-        let deleted = cascade.delete(&mut counting)?;
+        let deleted = cascade.delete(&mut counting, None)?;
         cascade.forget(&mut counting)?;
         Ok((counting.statements, deleted))
     };

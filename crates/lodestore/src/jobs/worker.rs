@@ -36,7 +36,7 @@ impl Worker {
 }
 
 /// Who runs the program, where there is no server to ask who is connected.
-fn user() -> String {
+pub(crate) fn user() -> String {
     let told = ["LOGNAME", "USER", "USERNAME"].iter().filter_map(|name| std::env::var(name).ok());
     told.into_iter()
         .find(|name| !name.is_empty())

@@ -121,6 +121,7 @@ impl Instance {
             }
             let ask = self.journal(schema).has_work(self.grace(), self.lease())?;
             Ok(!self.query(&ask)?.is_empty()
+                || self.expired(schema)? > 0
                 || self
                     .lifecycle()
                     .folder
@@ -155,6 +156,7 @@ impl Instance {
             self.scan(schema, options, report)?;
         }
         if self.has_journal(schema)? {
+            report.expired += if options.dry_run { self.expired(schema)? } else { self.expire(schema)? };
             self.sweep(schema, options, report)?;
         }
         Ok(())
@@ -232,19 +234,16 @@ impl Instance {
         let grace = options.grace.unwrap_or_else(|| self.grace());
         let journal = self.journal(schema);
         let mut behind = 0;
-        let mut references = None;
+        let mut looked = false;
         loop {
             let rows = self.query(&journal.released(behind, grace, AT_ONCE)?)?;
             let Some(last) = rows.last() else { break };
             behind = last[0].as_i64().ok_or_else(strange)?;
-            let references = match &references {
-                Some(references) => references,
-                None => references.insert(References::load(self, schema)?),
-            };
+            looked = true;
             let candidates = self.candidates(schema, &rows, options, report)?;
-            self.settle_fate(schema, references, candidates, options, report)?;
+            self.settle_fate(schema, candidates, options, report)?;
         }
-        if references.is_some() && !options.dry_run {
+        if looked && !options.dry_run {
             let forget = journal.forget_condemned(REMEMBERED)?;
             self.with_connection(|connection| connection.execute(&forget.sql, &forget.parameters))?;
         }
@@ -320,12 +319,11 @@ impl Instance {
     fn settle_fate(
         &self,
         schema: &SchemaName,
-        references: &References<'_>,
         candidates: Vec<Candidate>,
         options: &CollectOptions,
         report: &mut Collected,
     ) -> Result<()> {
-        let verdicts = self.look(schema, references, &candidates)?;
+        let verdicts = self.look(schema, &candidates)?;
         let mut named: Vec<i64> = Vec::new();
         let mut doomed = Vec::new();
         for (candidate, verdict) in candidates.into_iter().zip(verdicts) {
@@ -354,18 +352,18 @@ impl Instance {
             }
         }
         stores.iter().try_for_each(|store| self.claim(schema, store))?;
-        let doomed = self.condemn(schema, references, doomed)?;
+        let doomed = self.condemn(schema, doomed)?;
         self.delete_objects(schema, doomed, &stores, report)
     }
 
     /// What intents and rows say of candidates: intents are read first.
-    fn look(&self, schema: &SchemaName, references: &References<'_>, candidates: &[Candidate]) -> Result<Vec<Verdict>> {
+    fn look(&self, schema: &SchemaName, candidates: &[Candidate]) -> Result<Vec<Verdict>> {
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
         let (intended, all_hashes) = self.intended(schema)?;
         let objects: Vec<&Object> = candidates.iter().map(|candidate| &candidate.object).collect();
-        let named = references.named(&objects)?;
+        let named = References::of_one_moment(self, schema, &objects)?;
         let verdict = |(at, candidate): (usize, &Candidate)| {
             let is_hash = matches!(candidate.section, Section::Hash(..));
             match named.contains(&at) {
@@ -403,12 +401,7 @@ impl Instance {
     }
 
     /// Condemns the hash paths among candidates, and gives those that are garbage still.
-    fn condemn(
-        &self,
-        schema: &SchemaName,
-        references: &References<'_>,
-        doomed: Vec<Candidate>,
-    ) -> Result<Vec<Candidate>> {
+    fn condemn(&self, schema: &SchemaName, doomed: Vec<Candidate>) -> Result<Vec<Candidate>> {
         let (hashed, mut rest): (Vec<Candidate>, Vec<Candidate>) =
             doomed.into_iter().partition(|candidate| matches!(candidate.section, Section::Hash(..)));
         let mut paths: HashMap<&str, i64> = HashMap::new();
@@ -424,7 +417,7 @@ impl Instance {
             self.with_connection(|connection| connection.execute(&condemn.sql, &condemn.parameters))?;
         }
         // What is named now is struck when it is met again.
-        let verdicts = self.look(schema, references, &hashed)?;
+        let verdicts = self.look(schema, &hashed)?;
         let garbage = hashed.into_iter().zip(verdicts).filter(|(_, verdict)| *verdict == Verdict::Garbage);
         rest.extend(garbage.map(|(candidate, _)| candidate));
         Ok(rest)

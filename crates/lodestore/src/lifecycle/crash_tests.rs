@@ -86,6 +86,10 @@ impl Connection for StoppingConnection {
         self.inner.begin()
     }
 
+    fn begin_snapshot(&mut self) -> Result<()> {
+        self.inner.begin_snapshot()
+    }
+
     fn commit(&mut self) -> Result<()> {
         spend(&self.left)?;
         self.inner.commit()
@@ -114,7 +118,24 @@ enum Step {
     Rollback,
     Collect,
     Drop,
+    /// Deletes and keeps what is deleted.
+    Keep,
+    Undelete,
+    /// Has the time of all that is kept be over, and collects.
+    Expire,
 }
+
+/// Workloads about what is kept, each stopped at every point of its last step.
+const KEPT: [&[Step]; 8] = [
+    &[Step::Insert, Step::Keep],
+    &[Step::Insert, Step::Keep, Step::InsertOther, Step::Keep],
+    &[Step::Insert, Step::Keep, Step::Undelete],
+    &[Step::Insert, Step::InsertOther, Step::Keep, Step::Delete, Step::Undelete],
+    &[Step::Insert, Step::Keep, Step::Insert, Step::Undelete],
+    &[Step::Insert, Step::Keep, Step::Collect],
+    &[Step::Insert, Step::InsertOther, Step::Keep, Step::Expire],
+    &[Step::Insert, Step::Keep, Step::Drop],
+];
 
 const STEPS: [Step; 10] = [
     Step::Insert,
@@ -172,6 +193,15 @@ impl Step {
                 instance.collect(&[SchemaName::new("lab")?], &options).map(|found| found.hash.deleted)
             }
             Step::Drop => table.drop().map(|tables| tables.len() as u64),
+            Step::Keep => {
+                instance.configure(|config| config.set("gc.undelete", 3600.into()))?;
+                table.restrict("id < 4")?.delete()
+            }
+            Step::Undelete => lab.undelete(None).map(|tables| tables.len() as u64),
+            Step::Expire => {
+                instance.statement("UPDATE \"lab.~deletions\" SET expires = since", Vec::new())?;
+                instance.collect(&[SchemaName::new("lab")?], &CollectOptions::default()).map(|found| found.expired)
+            }
         }
         .map(drop)
     }
@@ -225,7 +255,14 @@ fn check(folder: &Path, told: &str) {
     let listed = instance.list_objects(&name, None).unwrap();
     let there: BTreeSet<String> = listed.into_iter().map(|object| object.path.to_string()).collect();
     assert_eq!(there, named, "{told}");
+    // What is kept comes back whole, unless it is in the way of what is there.
+    let undone = lab.deletions().unwrap().first().map(|deletion| lab.undelete(Some(&deletion.id)));
     instance.close();
+    match undone {
+        Some(Ok(_)) => check(folder, told),
+        Some(Err(error)) => assert_eq!(error.kind(), ErrorKind::Duplicate, "{told}: {error}"),
+        None => {}
+    }
 }
 
 fn folder() -> tempfile::TempDir {
@@ -291,6 +328,9 @@ fn a_program_may_stop_anywhere() {
         // The short form skips some points, others for each workload.
         let stride = if is_long || workload.len() == 1 { 1 } else { 7 + number as i64 % 4 };
         points += stop_everywhere(workload, stride);
+    }
+    for workload in KEPT {
+        points += stop_everywhere(workload, 1);
     }
     println!("{} workloads stopped at {points} points in {:.0?}", workloads.len(), began.elapsed());
     assert!(points > workloads.len() as i64);

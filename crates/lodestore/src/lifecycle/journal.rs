@@ -67,7 +67,7 @@ impl Instance {
 
     /// Runs `work` on a connection on which each statement is committed by itself, also while this thread has a
     /// transaction open; except where that would wait for the transaction itself (SQLite): there it runs inside.
-    pub(super) fn outside<T>(&self, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
+    pub(crate) fn outside<T>(&self, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
         match self.in_transaction() && self.lifecycle().folder.is_none() {
             true => self.lifecycle().outside.with(work),
             false => self.with_connection(work),

@@ -11,7 +11,7 @@
 //!
 //! | table | columns | what a row says |
 //! |---|---|---|
-//! | `~lifecycle` | `property`, `value` | `format`: 1, a greater one is refused; `identity`: by which stores know the schema |
+//! | `~lifecycle` | `property`, `value` | `format`: 2 if deleted rows were ever kept, else perhaps 1; a greater one is refused; `identity`: by which stores know the schema |
 //! | `~intents` | `batch`, `renewed`, `revoked`, `objects` | a writer may be about to name these objects (all of a batch in one row, as JSON) |
 //! | `~released` | `id`, `store`, `path`, `tree`, `since` | a row that named this object is gone; a log: nothing in it is unique but `id` |
 //! | `~condemned` | `path`, `generation`, `since` | no new row may name the content at this hash path, up to this generation |
@@ -46,13 +46,17 @@
 //! In the same transaction, before the rows go, the paths that they name are added to `~released`. After the commit
 //! a collection of what is released follows at once.
 //!
+//! Deleted rows that are kept so that they can come back ([`crate::undelete`]) are moved to other tables instead, and name
+//! their objects from there. To this protocol a move is no step at all: references are read as of one moment.
+//!
 //! # A collector
 //!
 //! 1. **Revoke.** Marks the intents whose lease is over as revoked and releases their objects, in one transaction; those
 //!    that were revoked one lease ago are released once more and deleted. (Files: of processes that are gone; released,
 //!    then deleted.)
 //! 2. **Take** released objects, in the order of their ids, that have been there for the grace period.
-//! 3. **Look.** Reads intents, then references. What a row names is struck from the list (by id), what is intended is
+//! 3. **Look.** Reads intents, then references: all of them, the list of columns included, in one snapshot of the database,
+//!    so that a row that is moved from table to table, or into a table that has just been made, is met. What a row names is struck from the list (by id), what is intended is
 //!    left for later.
 //! 4. **Condemn** the hash paths among the rest, and commit. (Token paths need not be: nobody can newly name one.)
 //! 5. **Look again**: intents first, then references, each as committed after step 4.
@@ -65,7 +69,8 @@
 //! day by the store's clock and not named; what follows is the same.
 //!
 //! An insert that the database copies from a query intends *all* hash paths of its schema: no hash-addressed object of
-//! it is deleted until its transaction ends.
+//! it is deleted until its transaction ends. Then, like every writer, it looks at `~condemned`: if one of the rows names
+//! content that is condemned, they pass through this program instead, which gives the content its next path.
 //!
 //! # Why that is safe
 //!

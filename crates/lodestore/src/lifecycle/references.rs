@@ -18,6 +18,8 @@ use crate::Instance;
 const SCHEMAS_AT_ONCE: usize = 100;
 /// So many paths are looked up by one statement.
 const PATHS_AT_ONCE: usize = 400;
+/// So often references are read if tables come and go meanwhile.
+const ATTEMPTS: usize = 3;
 /// Codecs whose columns name one object, under `path`.
 const KNOWN: [&str; 4] = ["hash", "npy", "object", "filepath"];
 
@@ -91,6 +93,31 @@ impl<'a> References<'a> {
             }
         }
         Ok(References { instance, columns })
+    }
+
+    /// Which of some objects rows name, by their places in the list, as all tables are at one moment: a row that is
+    /// moved from one to another, or into one that has just been made, is found in one of them.
+    ///
+    /// # Errors
+    /// As [`References::load`] and [`References::named`].
+    pub(crate) fn of_one_moment(
+        instance: &'a Instance,
+        schema: &SchemaName,
+        objects: &[&Object],
+    ) -> Result<HashSet<usize>> {
+        let look = || instance.in_snapshot(|| References::load(instance, schema)?.named(objects));
+        // A table that is made, altered or dropped at that moment may not be readable as of that moment.
+        let again = |error: &Error| {
+            use ErrorKind::{Database, MissingTable, UnknownAttribute};
+            matches!(error.kind(), Database | MissingTable | UnknownAttribute)
+        };
+        for _ in 1..ATTEMPTS {
+            match look() {
+                Err(error) if again(&error) => {}
+                outcome => return outcome,
+            }
+        }
+        look()
     }
 
     /// Which of some objects rows name, by their places in the list.

@@ -36,6 +36,9 @@ pub struct Collected {
     pub waiting: u64,
     /// Listed objects that no row names and that are too young.
     pub young: u64,
+    /// Deletions that could not be undone any more: their rows were forgotten, and the objects of these are among the
+    /// released. A dry run counts the deletions, and not their objects.
+    pub expired: u64,
     /// What could not be deleted, and why; it stays in the journal.
     pub failures: Vec<String>,
 }

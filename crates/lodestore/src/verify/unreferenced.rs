@@ -221,7 +221,9 @@ impl Known {
 fn paths_of_all(instance: &Instance) -> Result<HashSet<u128>> {
     let mut paths = HashSet::new();
     for schema in instance.schemas()? {
-        for name in tables_of(instance, &schema)? {
+        // Rows that were deleted, and may come back, name their objects still.
+        let kept = instance.kept_tables(&SchemaName::new(schema.as_str())?)?;
+        for name in tables_of(instance, &schema)?.into_iter().chain(kept) {
             let Some(table) = instance.find_table(&name)? else { continue };
             let in_table = |error: Error| error.with("table", &name);
             let Some(references) = References::of(&table).map_err(in_table)? else { continue };
