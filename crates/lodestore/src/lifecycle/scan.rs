@@ -196,22 +196,19 @@ impl Instance {
         Ok(())
     }
 
-    /// Calls `visit` with the store, path and size of objects of a schema that lie in stores to which each question is a
+    /// Calls `visit` with the store's URL, path and size of objects of a schema that lie in stores to which each question is a
     /// request: a listing tells many at once. What cannot be listed is left out.
     ///
     /// # Errors
     /// `Interrupted`.
-    pub(crate) fn each_far(
-        &self,
-        schema: &SchemaName,
-        visit: &mut dyn FnMut(&Arc<dyn Store>, &StorePath, u64),
-    ) -> Result<()> {
+    pub(crate) fn each_far(&self, schema: &SchemaName, visit: &mut dyn FnMut(&str, &StorePath, u64)) -> Result<()> {
         for (spec, store) in self.stores_of(None, &mut Collected::default())? {
             if store.local_path(&StorePath::new(schema.as_str())?).is_some() {
                 continue;
             }
+            let root = store.url(None);
             let listed = self.each_listed(schema, &spec, &store, &mut |entry, _| {
-                visit(&store, &entry.path, entry.size);
+                visit(&root, &entry.path, entry.size);
                 Ok(())
             });
             listed.or_else(|error| if error.kind() == ErrorKind::Interrupted { Err(error) } else { Ok(()) })?;

@@ -128,8 +128,8 @@ impl Instance {
         verifier.paths = both_ways.then(HashSet::new);
         if both_ways && options.depth == Depth::Fast {
             for schema in &schemas {
-                self.each_far(&SchemaName::new(*schema)?, &mut |store, path, size| {
-                    verifier.listed.insert(path_number(&store.url(None), path.as_str()), size);
+                self.each_far(&SchemaName::new(*schema)?, &mut |root, path, size| {
+                    verifier.listed.insert(path_number(root, path.as_str()), size);
                 })?;
             }
         }
