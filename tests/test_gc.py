@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -442,3 +443,24 @@ def test_on_every_kind_of_store(stored_project):
     Scan.delete(prompt=False)
     assert len(listed()) == 3
     assert full(schema)["deleted"] == 3 and listed() == set()
+
+
+@pytest.mark.databases("sqlite")
+def test_a_collection_tells_how_much_it_frees(stored_project):
+    schema = stored_project.Schema("lab")
+
+    @schema
+    class Scan(dj.Manual):
+        definition = "id : int32\n---\nfile : <object@>\nshared : <attach@>"
+
+    note = Path("note.txt")
+    note.write_bytes(b"n" * 500)
+    Scan.insert({"id": n, "file": (".bin", b"x" * 1000), "shared": note} for n in range(20))
+    stored_project.config["gc.automatic"] = False
+    Scan.delete(prompt=False)
+    planned = dj.gc.GarbageCollector(schema).collect()
+    done = collect(schema)
+    assert (
+        planned["schema_paths_orphaned_bytes"] == 20_000 and 500 <= planned["hash_paths_orphaned_bytes"] < 600
+    )
+    assert done["deleted"] == 21 and done["bytes_freed"] == 20_000 + planned["hash_paths_orphaned_bytes"]

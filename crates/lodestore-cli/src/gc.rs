@@ -15,8 +15,14 @@ pub(crate) fn run(instance: &Instance, arguments: &Arguments, gc: &Gc) -> Result
     }
     let names = if gc.schemas.is_empty() { &known } else { &gc.schemas };
     let schemas = names.iter().map(|name| SchemaName::new(name.as_str())).collect::<Result<Vec<_>>>()?;
-    let options =
-        CollectOptions { dry_run: !gc.apply, full: gc.full, store: gc.store.clone(), grace: gc.grace, age: gc.age };
+    let options = CollectOptions {
+        dry_run: !gc.apply,
+        full: gc.full,
+        sizes: true,
+        store: gc.store.clone(),
+        grace: gc.grace,
+        age: gc.age,
+    };
     let collected = instance.collect(&schemas, &options)?;
     match arguments.json {
         true => output::json(&document(&collected))?,

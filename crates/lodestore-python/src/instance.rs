@@ -131,7 +131,7 @@ impl Instance {
         full: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let schemas = schemas.iter().map(SchemaName::new).collect::<Result<Vec<_>, _>>().into_py(py)?;
-        let options = CollectOptions { dry_run, full, store, ..CollectOptions::default() };
+        let options = CollectOptions { dry_run, full, store, sizes: true, ..CollectOptions::default() };
         let found = run(py, || self.0.collect(&schemas, &options))?;
         let section = |found: &SectionReport| {
             serde_json::json!({

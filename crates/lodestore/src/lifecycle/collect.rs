@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lodestore_codec::manifest::Manifest;
 use lodestore_db::Connection;
-use lodestore_objects::{Store, delete_all};
+use lodestore_objects::{Store, delete_all, each};
 use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath, Value};
 use serde_json::Value as Json;
 
@@ -338,8 +338,8 @@ impl Instance {
             }
         }
         if options.dry_run {
-            for candidate in doomed {
-                let bytes = size_of(&candidate)?;
+            let sizes = sizes_of(&doomed.iter().collect::<Vec<_>>(), options)?;
+            for (candidate, bytes) in doomed.into_iter().zip(sizes) {
                 report.section(&candidate.section).orphan(candidate.object.path.as_str(), bytes);
             }
             return Ok(());
@@ -353,7 +353,7 @@ impl Instance {
         }
         stores.iter().try_for_each(|store| self.claim(schema, store))?;
         let doomed = self.condemn(schema, doomed)?;
-        self.delete_objects(schema, doomed, &stores, report)
+        self.delete_objects(schema, doomed, &stores, options, report)
     }
 
     /// What intents and rows say of candidates: intents are read first.
@@ -428,12 +428,13 @@ impl Instance {
         schema: &SchemaName,
         doomed: Vec<Candidate>,
         stores: &[Arc<dyn Store>],
+        options: &CollectOptions,
         report: &mut Collected,
     ) -> Result<()> {
         let mut gone: Vec<i64> = Vec::new();
         for store in stores {
             let own: Vec<&Candidate> = doomed.iter().filter(|candidate| Arc::ptr_eq(&candidate.store, store)).collect();
-            let sizes: Vec<u64> = own.iter().map(|candidate| size_of(candidate)).collect::<Result<_>>()?;
+            let sizes = sizes_of(&own, options)?;
             let single: Vec<StorePath> = own.iter().map(|candidate| candidate.object.path.clone()).collect();
             let outcomes = delete_all(store, &single);
             for ((candidate, bytes), outcome) in own.into_iter().zip(sizes).zip(outcomes) {
@@ -473,19 +474,23 @@ fn delete_tree(store: &Arc<dyn Store>, path: &StorePath) -> Result<()> {
     store.delete(&Manifest::path_for(path)?)
 }
 
-/// The size of an object, where it costs no request to know.
-fn size_of(candidate: &Candidate) -> Result<u64> {
-    let Candidate { store, object, .. } = candidate;
-    if store.local_path(&object.path).is_none() {
-        return Ok(0);
+/// The sizes of objects, as far as they are wanted and can be told.
+fn sizes_of(candidates: &[&Candidate], options: &CollectOptions) -> Result<Vec<u64>> {
+    if !options.sizes {
+        return Ok(vec![0; candidates.len()]);
     }
-    let mut size = store.size(&object.path)?.unwrap_or(0);
-    if object.tree {
-        for entry in store.list(Some(&object.path))? {
-            size += entry?.size;
+    let size = |candidate: &&Candidate| -> Result<u64> {
+        let Candidate { store, object, .. } = candidate;
+        let mut size = store.size(&object.path)?.unwrap_or(0);
+        if object.tree {
+            for entry in store.list(Some(&object.path))? {
+                size += entry?.size;
+            }
         }
-    }
-    Ok(size)
+        Ok(size)
+    };
+    let sizes = each(candidates, |candidate| &candidate.store, size)?;
+    Ok(sizes.into_iter().map(|size| size.unwrap_or(0)).collect())
 }
 
 fn named(text: &str) -> Result<Named> {

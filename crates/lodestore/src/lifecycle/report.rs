@@ -11,6 +11,8 @@ pub struct CollectOptions {
     pub dry_run: bool,
     /// Lists the stores too, and finds what no journal tells of.
     pub full: bool,
+    /// Tells sizes too: it asks for each, which in a bucket is a request.
+    pub sizes: bool,
     /// Only objects in the store of this name.
     pub store: Option<String>,
     /// For how many seconds released objects are kept; without it as the settings `gc.grace` and `gc.horizon` say.
