@@ -128,6 +128,8 @@ pub struct Context {
     pub key: Vec<(String, Value)>,
     /// The store's name, resolved; `None` in the table.
     pub store: Option<String>,
+    /// Whether files are compressed which DataJoint keeps, and reads, only as they are.
+    pub compress_files: bool,
 }
 
 /// What a codec reads a value from.
@@ -168,6 +170,11 @@ pub trait Codec: Send + Sync + fmt::Debug {
     /// True if [`Codec::decode`] wants to know the key of the row, as far as the query has it.
     fn wants_key(&self) -> bool {
         false
+    }
+
+    /// About how many bytes of memory encoding a value takes.
+    fn weight(&self, value: &Value) -> usize {
+        value.weight()
     }
 
     /// Refuses a value that cannot be encoded, before anything is written.

@@ -54,3 +54,4 @@ pub use npy::NpyCodec;
 pub use object::ObjectCodec;
 pub use reference::reference_of;
 pub use registry::{Chain, Finder, Registry};
+pub use url::local_path;

@@ -197,6 +197,11 @@ impl Chain {
         self.codecs.iter().any(|codec| codec.wants_key())
     }
 
+    /// About how many bytes of memory encoding a value takes: what the outermost codec says.
+    pub fn weight(&self, value: &Value) -> usize {
+        self.codecs[0].weight(value)
+    }
+
     /// Refuses a value that the outermost codec cannot encode.
     ///
     /// [`Chain::encode`] refuses the same and more, and can name the attribute: an insert needs only that.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// The path that a `file://` URL of this machine names; any other text as it is.
-pub(crate) fn local_path(text: &str) -> Cow<'_, str> {
+pub fn local_path(text: &str) -> Cow<'_, str> {
     let scheme = text.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("file://"));
     let rest = scheme.and_then(|scheme| text.get(scheme.len()..));
     let path = rest.map(|rest| rest.strip_prefix("localhost").unwrap_or(rest)).filter(|path| path.starts_with('/'));

@@ -181,7 +181,7 @@ pub(crate) fn new_object_path(
         Ok((name.extract()?, from_python(&value).into_py(py)?))
     };
     let key = key.iter().map(pair).collect::<PyResult<_>>()?;
-    let context = Context { schema, table, attribute: field, key, store: None };
+    let context = Context { schema, table, attribute: field, key, store: None, compress_files: false };
     let path = instance.new_object_path(store.unwrap_or_default(), &context, extension).into_py(py)?;
     Ok(path.to_string())
 }

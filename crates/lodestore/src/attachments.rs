@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use lodestore_codec::attach::{numbered_name, split};
+use lodestore_codec::attach::{LARGEST_COMPRESSED, is_compressed, numbered_name, split};
 use lodestore_codec::hash::{Checksummer, ContentHasher, verify_checksum};
+use lodestore_objects::Store;
 use lodestore_types::{Error, ErrorKind, Result, StorePath, Value};
 use serde_json::Value as Json;
 
@@ -59,6 +60,9 @@ fn download(instance: &Instance, column: &Value, scratch: &mut Scratch) -> Resul
         Ok(())
     };
     read_pieces(&*store, &path, 0..size.min(FIRST_BYTES), keep_head)?;
+    if is_compressed(&head) {
+        return download_compressed(&*store, &path, size, column, scratch).map_err(locate);
+    }
     let (name, content) = split(Bytes::from(head.clone())).map_err(locate)?;
     let start = (head.len() - content.len()) as u64;
     let (mut checksummer, mut hasher) = (Checksummer::default(), ContentHasher::default());
@@ -73,6 +77,31 @@ fn download(instance: &Instance, column: &Value, scratch: &mut Scratch) -> Resul
         return Err(missing_object(store.name(), &path));
     }
     check(column, &path, checksummer, hasher).map_err(locate)?;
+    Ok(name)
+}
+
+/// Like [`download`], of what is compressed: that is read whole, since it is not large.
+fn download_compressed(
+    store: &dyn Store,
+    path: &StorePath,
+    size: u64,
+    column: &Value,
+    scratch: &mut Scratch,
+) -> Result<String> {
+    let mut framed = Vec::new();
+    let there = read_pieces(store, path, 0..size.min(LARGEST_COMPRESSED), &mut |piece| {
+        framed.extend_from_slice(piece);
+        Ok(())
+    })?;
+    if !there {
+        return Err(missing_object(store.name(), path));
+    }
+    let (mut checksummer, mut hasher) = (Checksummer::default(), ContentHasher::default());
+    checksummer.update(&framed);
+    hasher.update(&framed);
+    check(column, path, checksummer, hasher)?;
+    let (name, content) = split(framed.into())?;
+    scratch.write(&content)?;
     Ok(name)
 }
 

@@ -89,6 +89,7 @@ pub const KEYS: &[Key] = {
             B(false),
         ),
         key("jobs.add_job_metadata", "DJ_JOBS_ADD_JOB_METADATA", Bool, B(false)),
+        key("attach.compress", "DJ_ATTACH_COMPRESS", Bool, B(true)),
         key("gc.automatic", "DJ_GC_AUTOMATIC", Bool, B(true)),
         key("gc.grace", "DJ_GC_GRACE", Int(0, 3_153_600_000), I(0)),
         key("gc.horizon", "DJ_GC_HORIZON", Int(0, 3_153_600_000), I(0)),

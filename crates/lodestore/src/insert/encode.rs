@@ -48,7 +48,7 @@ pub(super) fn encode_all(
         for (place, (column, values)) in values.iter_mut().enumerate() {
             let value = std::mem::take(&mut values[row]);
             if !value.is_null() {
-                waiting += value.weight();
+                waiting += plan.chain(*column).map_or_else(|| value.weight(), |chain| chain.weight(&value));
                 jobs.push(Job { row, number: checked.numbers[row], place, column: *column, key: key.clone(), value });
             }
         }
@@ -129,6 +129,7 @@ fn encode(table: &Table, plan: &Plan<'_>, job: Job) -> Result<Outcome> {
         attribute: attribute.name.clone(),
         key: job.key,
         store: target.map(|target| target.spec.name.clone()),
+        compress_files: table.instance().config().get_bool("attach.compress"),
     };
     if let Some(staged) = StagedObject::within(&job.value) {
         return match staged.finish(&context).map_err(|error| error.with("row", job.number))? {

@@ -230,6 +230,7 @@ fn context_of(table: &FullTableName, attribute: &str, key: &[(String, Value)]) -
         attribute: attribute.to_owned(),
         key: key.to_vec(),
         store: None,
+        compress_files: false,
     }
 }
 

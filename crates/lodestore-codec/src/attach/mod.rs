@@ -2,9 +2,10 @@
 //!
 //! Takes the path of a file, or name and content as the tuple `(name, bytes)`; decoding gives such a
 //! tuple, and whoever calls writes the file again. In the table as `<attach>`, or as a hash-addressed
-//! object with `<attach@>`. The stored bytes are the peer's: the name in UTF-8, a NUL, the content. A
-//! file is not read here: it becomes a segment of the payload. [`head`] gives what stands before the
-//! content and [`split`] takes it off again.
+//! object with `<attach@>`. The stored bytes are the peer's: the name in UTF-8, a NUL, the content; or,
+//! where the [context](Context::compress_files) wants it and it is worth it, a frame with the same
+//! compressed. A file that stays plain is not read here: it becomes a segment of the payload. [`head`]
+//! gives what stands before the content and [`split`] takes it off again.
 //!
 //! A name that comes out of a store is never trusted: see [`safe_name`].
 //!
@@ -17,12 +18,16 @@
 //! # Ok::<(), lodestore_types::Error>(())
 //! ```
 
+mod frame;
+
 use bytes::Bytes;
 use lodestore_types::{CoreType, Error, ErrorKind, FileSegment, Payload, Result, Segment, Value};
 
 use crate::codec::{Codec, Context, Encoded, Inner, Stored, TypeSpec};
 use crate::local::name_of;
 use crate::url::local_path;
+
+pub use frame::{LARGE as LARGEST_COMPRESSED, is_compressed};
 
 /// The longest name that file systems take, in bytes.
 const LONGEST_NAME: usize = 255;
@@ -50,9 +55,20 @@ impl Codec for AttachCodec {
         parts(value).map(|_| ())
     }
 
-    fn encode(&self, value: Value, _: &Context) -> Result<Encoded> {
+    /// A file that is compressed is read whole.
+    fn weight(&self, value: &Value) -> usize {
+        let size = match value {
+            Value::Text(path) => std::fs::metadata(&*local_path(path)).map_or(0, |metadata| metadata.len()),
+            _ => 0,
+        };
+        let read = if size <= frame::LARGE { usize::try_from(size).unwrap_or_default() } else { 0 };
+        value.weight() + read
+    }
+
+    fn encode(&self, value: Value, context: &Context) -> Result<Encoded> {
         let (head, content) = parts(&value)?;
-        Ok(Encoded::Payload(Payload(vec![head.into(), content])))
+        let payload = Payload(vec![head.into(), content]);
+        Ok(Encoded::Payload(if context.compress_files { frame::compress(payload)? } else { payload }))
     }
 
     /// The tuple `(name, bytes)`, with a name that is safe to create.
@@ -105,11 +121,12 @@ pub fn head(name: &str) -> Result<Bytes> {
     Ok([name.as_bytes(), b"\0"].concat().into())
 }
 
-/// Takes the payload apart: a name that is safe to create, and the content, which shares the bytes.
+/// Takes the payload apart: a name that is safe to create, and the content. That of a plain one shares the bytes.
 ///
 /// # Errors
-/// [`ErrorKind::Corrupt`] if there is no NUL behind a name.
+/// [`ErrorKind::Corrupt`] if there is no NUL behind a name, or a compressed payload is damaged.
 pub fn split(payload: Bytes) -> Result<(String, Bytes)> {
+    let payload = if is_compressed(&payload) { frame::expand(&payload)? } else { payload };
     let Some(end) = payload.iter().position(|byte| *byte == 0) else {
         return Err(Error::new(
             ErrorKind::Corrupt,
