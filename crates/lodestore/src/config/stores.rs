@@ -1,5 +1,6 @@
 //! Stores as the settings describe them.
 
+use lodestore_codec::local_path;
 use lodestore_types::{Error, ErrorKind, Result, StorePath, nearest};
 use serde_json::{Map, Value as Json, json};
 
@@ -169,10 +170,15 @@ impl StoreSpec {
         if let Some(added) = added {
             added.check(name, &entry).map_err(|error| error.with("store", name))?;
         }
+        let mut location = text(&entry, "location", &place)?.unwrap_or_default();
+        if protocol == "file" {
+            // A folder may be written as a URL as well.
+            location = local_path(&location).into_owned();
+        }
         let spec = StoreSpec {
             name: name.to_owned(),
             protocol,
-            location: text(&entry, "location", &place)?.unwrap_or_default(),
+            location,
             hash_prefix: prefix(&entry, "hash_prefix", &place)?.unwrap_or_default(),
             schema_prefix: prefix(&entry, "schema_prefix", &place)?.unwrap_or_default(),
             // An empty one restricts nothing: user's files may lie anywhere but in the other sections.
@@ -330,6 +336,17 @@ mod tests {
             assert_eq!(spec.entry["partition_pattern"], Json::Null);
         }
         assert!(config.store_spec(None, true).unwrap_err().to_string().contains("filepath_default"));
+    }
+
+    #[test]
+    fn a_folder_may_be_written_as_a_url() {
+        let spec = |protocol: &str| {
+            let entry = json!({"protocol": protocol, "location": "file:///new%20data", "bucket": "b"});
+            config(json!({ "s": entry })).store_spec(Some("s"), false).unwrap()
+        };
+        assert_eq!(spec("file").location, "/new data");
+        // It is a name like any other there.
+        assert_eq!(spec("gcs").location, "file:///new%20data");
     }
 
     #[test]
