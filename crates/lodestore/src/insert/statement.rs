@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use lodestore_db::{Bulk, Column, ColumnData, ColumnKind, Connection, Refused};
 use lodestore_sql::Conflict;
-use lodestore_types::{CoreType, Error, ErrorKind, Result};
+use lodestore_types::{CoreType, Error, ErrorKind, Result, Value};
 
 use super::Duplicates;
 use super::check::{Cells, Checked};
 use super::plan::Plan;
+use super::provenance;
 use crate::{Row, Table};
 
 /// So many rows go in before progress is told.
@@ -41,6 +42,7 @@ impl<'a> Inserts<'a> {
     pub(super) fn new(table: &'a Table, plan: &Plan<'_>, checked: Checked, duplicates: Duplicates) -> Result<Self> {
         let dialect = table.instance().dialect();
         let parts = filled_alike(&checked);
+        let told = provenance::provenance(table);
         let Checked { mut cells, rows: all, numbers } = checked;
         let mut groups = Vec::new();
         for (mask, rows) in parts {
@@ -72,6 +74,13 @@ impl<'a> Inserts<'a> {
                 group.names.push(attribute.name.clone());
                 group.quoted.push(dialect.quote(&attribute.name));
                 group.cells.push(column);
+                group.cores.push(attribute.kind.core.clone());
+            }
+            if let (Some(told), Some(attribute)) = (&told, table.heading().get_any(provenance::ATTRIBUTE)) {
+                let value = dialect.encode(Value::Json(told.clone()), &attribute.kind.core)?;
+                group.names.push(attribute.name.clone());
+                group.quoted.push(dialect.quote(&attribute.name));
+                group.cells.push(Column { data: ColumnData::Values(vec![value; group.rows.len()]), nulls: None });
                 group.cores.push(attribute.kind.core.clone());
             }
             groups.push(group);

@@ -21,7 +21,7 @@ pub use status::{JobCounts, JobStatus};
 
 pub(crate) use lease::Keeper;
 pub(crate) use reserve::Reservation;
-pub(crate) use worker::{Worker, user, version as worker_version};
+pub(crate) use worker::{Worker, host_and_user, user, version as worker_version};
 
 use std::sync::Arc;
 

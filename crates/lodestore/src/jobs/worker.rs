@@ -24,15 +24,21 @@ impl Worker {
     pub fn new(instance: &Instance) -> Result<Self> {
         static NEXT: AtomicI64 = AtomicI64::new(1);
         let lease = instance.config().get_int("jobs.lease_timeout").max(1);
+        let (host, user) = host_and_user();
         Ok(Worker {
-            host: cut(rustix::system::uname().nodename().to_string_lossy().into_owned()),
+            host,
             pid: std::process::id(),
-            user: cut(user()),
+            user,
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             version: version(instance),
             lease: Duration::from_secs(lease as u64),
         })
     }
+}
+
+/// This machine's name, and who runs the program.
+pub(crate) fn host_and_user() -> (String, String) {
+    (cut(rustix::system::uname().nodename().to_string_lossy().into_owned()), cut(user()))
 }
 
 /// Who runs the program, where there is no server to ask who is connected.

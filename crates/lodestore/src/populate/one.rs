@@ -6,6 +6,7 @@ use lodestore_sql::Statement;
 use lodestore_types::{Error, ErrorKind, Result, Value};
 
 use super::Make;
+use crate::insert::making;
 use crate::jobs::worker_version;
 use crate::{Row, Table};
 
@@ -61,12 +62,13 @@ impl<'a, M: Make> One<'a, M> {
         }
         let instance = self.table.instance();
         let began = Instant::now();
-        let prepared = self.make.prepare(key)?;
+        let (make, table) = (&mut self.make, self.table);
+        let prepared = making(table, key, || make.prepare(key))?;
         let mut is_mine = true;
         let (table, version, make) = (self.table, &self.version, &mut self.make);
         let verifies = make.verifies();
         let work = || {
-            make.store(key, prepared)?;
+            making(table, key, || make.store(key, prepared))?;
             let seconds = began.elapsed().as_secs_f64();
             if let Some(version) = version {
                 record(table, key, seconds, version)?;
