@@ -199,6 +199,6 @@ def answer(question):
         return ["error", [cls.__name__ for cls in type(error).__mro__], str(error)[:200]]
 
 
-for name in ("definitions", "queries", "rows", "settings"):
+for name in ("schemas", "definitions", "dependencies", "queries", "rows", "settings"):
     exec(compile((HERE / f"{name}.py").read_text(), name, "exec"))
 print("ANSWERS" + json.dumps({name: answer(question) for name, question in checks.items()}, default=str))

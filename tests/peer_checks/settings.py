@@ -376,7 +376,7 @@ E = dj.errors
 
 @check
 def err_suggest():
-    e = E.DataJointError("a").suggest("b", "c")
+    e = dj.errors.DataJointError("a").suggest("b", "c")
     return [type(e).__name__, list(e.args)]
 
 
