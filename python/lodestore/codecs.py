@@ -266,12 +266,14 @@ def _load_entry_points():
     if _loaded:
         return
     _loaded = True
+    from .in_place import load
+
     for group in _GROUPS:
         for entry in entry_points(group=group):
             if entry.name in _BUILTIN or entry.name in _registry:
                 continue
             try:
-                loaded = entry.load()
+                loaded = load(entry)
                 # Defining the class has mostly registered it, under its own name.
                 if entry.name not in _registry and getattr(loaded, "name", None):
                     _register(entry.name, loaded() if isinstance(loaded, type) else loaded)

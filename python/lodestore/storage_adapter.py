@@ -101,12 +101,14 @@ def get_storage_adapter(protocol):
 def _load_entry_points():
     from importlib.metadata import entry_points
 
+    from .in_place import load
+
     for group in _GROUPS:
         for entry in entry_points(group=group):
             if entry.name in _registry:
                 continue
             try:
-                register_storage_adapter(entry.load())
+                register_storage_adapter(load(entry))
             except Exception as error:
                 logger.warning("cannot load the storage adapter %r: %s", entry.name, error)
 
