@@ -79,6 +79,7 @@ def test_older_forms_run_and_are_told(project, database, tmp_path):
         "xor": [2, 2],
         "keys": [{"old_id": 1}, {"old_id": 2}],
         "virtual": [2, "v"],
+        "adapted": [True, "HEY", 1],
         "refused": True,
         "spawned": [[0, "2.3.5", True], [2, "2.3.5", True], [4, "2.3.5", True]],
     }
@@ -88,6 +89,7 @@ def test_older_forms_run_and_are_told(project, database, tmp_path):
         "the operator `^` is of DataJoint before 2.0: write `restrict(..., semantic_check=False)`",
         "the operator `@` is of DataJoint before 2.0",
         "`dj.create_virtual_module` is of DataJoint before 2.0",
+        "`dj.AttributeAdapter` is of DataJoint before 2.0: write a `dj.Codec` of this name",
     ):
         assert done.stderr.count(told) == 1, done.stderr
 

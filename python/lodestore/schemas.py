@@ -2,7 +2,7 @@
 
 import sys
 
-from . import _lodestore
+from . import _lodestore, legacy_adapter
 from .connection import conn
 from .jobs import jobs_of_schema, overview
 from .prompts import agreed
@@ -75,6 +75,8 @@ class Schema:
         self._create_tables = self._create_tables if create_tables is None else create_tables
         self._add_objects.update(add_objects or {})
         connection.register(self)
+        if connection.config["legacy"]:
+            legacy_adapter.adopt_all(self._add_objects)
         waiting, self._waiting = self._waiting, []
         for cls, context in waiting:
             self._bind_with_parts(cls, context)
@@ -140,6 +142,8 @@ class Schema:
                 f'class `{cls.__name__}` must implement the property "definition"',
                 "give it a class attribute `definition`",
             )
+        if isinstance(definition, str) and self.connection.config["legacy"]:
+            legacy_adapter.adopt(definition, context)
         cls._full_name = name
         cls._context = context
         self._classes[name] = cls

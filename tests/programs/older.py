@@ -18,11 +18,34 @@ def computed(number):
     return [number * 2, datajoint.__version__, issubclass(datajoint.Manual, dj.Manual)]
 
 
+class PairAdapter(dj.AttributeAdapter):
+    """Complex numbers as pairs."""
+
+    attribute_type = "longblob"
+
+    def put(self, number):
+        return [number.real, number.imag]
+
+    def get(self, stored):
+        return complex(*stored)
+
+
+class UpperAdapter(dj.AttributeAdapter):
+    attribute_type = "varchar(20)"
+
+    def put(self, text):
+        return text.lower()
+
+    def get(self, stored):
+        return stored.upper()
+
+
 def main():
     found = {}
     dj.config["safemode"] = False
     found["custom"] = dj.config.setdefault("custom", {"root": "/data"})["root"]
     found["known"] = ["custom" in dj.config, "nothing" in dj.config, dj.config.get("nothing", 5)]
+    pair, loud = PairAdapter(), UpperAdapter()
     schema = dj.schema("older", locals())
     found["same"] = [isinstance(schema, Schema), dj.errors.DataJointError is DataJointError]
 
@@ -83,6 +106,19 @@ def main():
     found["keys"] = Old.fetch(dj.key, order_by="old_id")
     virtual = dj.create_virtual_module("v", "older")
     found["virtual"] = [len(virtual.Old()), virtual.__name__]
+    @schema
+    class Adapted(dj.Manual):
+        definition = """
+        id : int
+        ---
+        number : <pair>
+        word = null : <loud>   # what is said
+        """
+
+    Adapted.insert([{"id": 1, "number": 1 + 2j, "word": "Hey"}, {"id": 2, "number": 3j}])
+    again = dj.create_virtual_module("w", "older", add_objects={"pair": pair, "loud": loud})
+    number, word = (again.Adapted & "id=1").fetch1("number", "word")
+    found["adapted"] = [number == 1 + 2j, word, len(Adapted & 'word = "hey"')]
     found["refused"] = None
     try:
         schema(type("Bad", (dj.Manual,), {"definition": "a : geometry"}))
