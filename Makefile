@@ -8,7 +8,7 @@ SERVED := $(BIN)/python -m tests.services run
 # Everything from which the Python extension is built.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help demo test test-rust test-python soak check bench clean
+.PHONY: help demo test test-rust test-python conformance soak check bench clean
 
 help:             ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ test-python: $(BIN)/.built $(BIN)/.test   ## the Python tests, on every database
 	$(BIN)/python -m tests.services run cargo test --quiet -p lodestore-db --all-features
 	$(BIN)/python -m pytest
 
+conformance: $(BIN)/.built $(BIN)/.test   ## docs/seed-conformance.md: what the documents say, and the tests that hold it
+	$(BIN)/python -m tests.services install
+	$(BIN)/python -m pytest --conformance
+	$(BIN)/python scripts/seed_conformance.py
+
 soak: $(BIN)/.built $(BIN)/.test   ## the long forms of tests: about an hour
 	cargo test -p lodestore-model -- --ignored --nocapture
 	LODESTORE_TEST_STORES=s3 LODESTORE_TEST_DATABASES=sqlite LODESTORE_TEST_OPERATIONS=50000 \
@@ -48,6 +53,7 @@ check: $(BIN)/.built $(BIN)/.check   ## format, lints, docs and stubs, warnings 
 	$(BIN)/ruff check python tests examples benches
 	$(BIN)/ruff format --check python tests examples benches
 	$(BIN)/python scripts/check_stubs.py
+	$(BIN)/python scripts/seed_conformance.py --check
 
 bench: $(BIN)/.built $(BIN)/.bench   ## speed, side by side with DataJoint
 	$(BIN)/python -m benches
@@ -75,7 +81,7 @@ $(BIN)/.demo: $(BIN)/python Makefile
 $(BIN)/.test: $(BIN)/python Makefile
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pytest>=8" "hypothesis>=6" "matplotlib>=3.8" \
 		"pandas>=2.2" "polars>=1.20" "pyarrow>=17" "duckdb>=1" "zarr>=2.18" "h5py>=3.8" "dask[array]>=2024.1" "xarray>=2024.1" "networkx>=3" "distributed>=2024.8" "datajoint[postgres]>=2.3" \
-		"moto[s3]>=5" "flask>=3" "flask-cors"
+		"moto[s3]>=5" "flask>=3" "flask-cors" "setuptools>=77"
 	# Without what they require: DataJoint is what Lodestore stands for there, and their exports to NWB are not tried.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		"element-lab==0.3.0" "element-animal==0.1.8" "element-session==0.1.6" "element-event==0.2.3"

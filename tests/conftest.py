@@ -16,11 +16,20 @@ import pytest
 for name in [name for name in os.environ if name.upper().startswith("DJ_")]:
     del os.environ[name]
 
+import conformance  # noqa: E402
 import printed  # noqa: E402
 import services  # noqa: E402
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--conformance", action="store_true", help="run and record what the documents' statements name"
+    )
+
+
 def pytest_configure(config):
+    if config.getoption("conformance"):
+        config.pluginmanager.register(conformance.Recorder(), "conformance")
     config.pluginmanager.register(printed.Watch(), "printed-secrets")
     config.addinivalue_line("markers", "databases(*names): the databases on which a test makes sense")
     config.addinivalue_line("markers", "stores(*names): the kinds of stores on which a test runs")

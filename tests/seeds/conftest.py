@@ -15,8 +15,8 @@ def stores(store_server, tmp_path):
 
 
 @pytest.fixture
-def world(project, stores, tmp_path, monkeypatch):
+def world(project, stores, tmp_path, monkeypatch, record_property):
     """A project with these stores."""
     project.config["stores"] = stores
     project.config["download_path"] = str(tmp_path / "downloads")
-    return World(project, stores, tmp_path, monkeypatch)
+    return World(project, stores, tmp_path, monkeypatch, note=lambda name: record_property("block", name))

@@ -147,8 +147,6 @@ def test_scenarios(world, name):
 
 
 @pytest.mark.parametrize("name", ["development", "production", "not-configured"])
-@pytest.mark.databases("sqlite")
-@pytest.mark.stores("file")
 def test_settings_are_read_as_printed(world, name):
     config = world.settings("choose", f"{name}-settings")
     assert all(config.get_store_spec(store)["location"] for store in config.stores if "default" not in store)

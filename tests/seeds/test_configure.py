@@ -9,8 +9,6 @@ SETTINGS = ["file", "s3", "minio", "several", "subfolding", "sections", "hierarc
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.databases("sqlite")
-@pytest.mark.stores("file")
 def test_settings_are_read_as_printed(world, name):
     config = world.settings("configure", f"{name}-settings")
     for store in (name for name in config.stores if name != "default"):

@@ -54,8 +54,6 @@ def test_named_stores(world):
 
 
 @pytest.mark.parametrize("name", ["named-stores-settings", "tiers-settings"])
-@pytest.mark.databases("sqlite")
-@pytest.mark.stores("file")
 def test_settings(world, name):
     config = world.settings("use", name)
     default = config.stores["default"]

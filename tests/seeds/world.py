@@ -28,8 +28,10 @@ def blocks(page):
 class World:
     """A project in which blocks run one after the other, as in one session of a user's."""
 
-    def __init__(self, project, stores, folder, monkeypatch):
+    def __init__(self, project, stores, folder, monkeypatch, note):
         self.project, self.stores, self.folder = project, stores, folder
+        # Called with the name of each block that is used.
+        self.note = note
         # Where a block imports the system by its older name, it means this one.
         monkeypatch.setitem(sys.modules, "datajoint", dj)
         self.schema = project.Schema("experiment")
@@ -51,11 +53,16 @@ class World:
 
     def code(self, page, name, **places):
         """The code of a block, with its places filled in."""
-        code = blocks(page)[name]
+        code = self.block(page, name)
         for text, instead in places.pop("places", {}).items():
             assert text in code, text
             code = code.replace(text, str(instead))
         return code
+
+    def block(self, page, name):
+        """A block as it is printed."""
+        self.note(f"{page}/{name}")
+        return blocks(page)[name]
 
     def declare(self, *names):
         """Declares classes that blocks define without doing so; gives the last one."""
@@ -65,7 +72,7 @@ class World:
 
     def attributes(self, page, name):
         """Declares a table for each line of a block that shows attributes; gives the tables."""
-        lines = [line for line in blocks(page)[name].splitlines() if line and not line.startswith("#")]
+        lines = [line for line in self.block(page, name).splitlines() if line and not line.startswith("#")]
         tables = []
         for number, line in enumerate(lines):
             title = "".join(word.title() for word in re.findall("[a-z]+", f"{page}-{name}")) + "ABC"[number]
