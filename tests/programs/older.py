@@ -106,6 +106,7 @@ def main():
     found["keys"] = Old.fetch(dj.key, order_by="old_id")
     virtual = dj.create_virtual_module("v", "older")
     found["virtual"] = [len(virtual.Old()), virtual.__name__]
+
     @schema
     class Adapted(dj.Manual):
         definition = """
