@@ -340,13 +340,11 @@ mod tests {
 
     #[test]
     fn a_folder_may_be_written_as_a_url() {
-        let spec = |protocol: &str| {
-            let entry = json!({"protocol": protocol, "location": "file:///new%20data", "bucket": "b"});
-            config(json!({ "s": entry })).store_spec(Some("s"), false).unwrap()
-        };
-        assert_eq!(spec("file").location, "/new data");
+        let location = |entry: Json| config(json!({ "s": entry })).store_spec(Some("s"), false).unwrap().location;
+        let url = "file:///new%20data";
+        assert_eq!(location(json!({"protocol": "file", "location": url})), "/new data");
         // It is a name like any other there.
-        assert_eq!(spec("gcs").location, "file:///new%20data");
+        assert_eq!(location(json!({"protocol": "gcs", "location": url, "bucket": "b"})), url);
     }
 
     #[test]
