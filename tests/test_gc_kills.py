@@ -20,7 +20,7 @@ import lodestore as dj
 SECONDS = float(os.environ.get("LODESTORE_SOAK", "4"))
 
 BODY = """
-import json, random, sys, time
+import json, os, random, sys, time
 import numpy as np
 import lodestore as dj
 
@@ -31,11 +31,15 @@ chance = random.Random(seed)
 connection = dj.conn()
 schema = dj.Schema("kills")
 table = dj.FreeTable("kills.thing")
+os.makedirs(f"tree{seed}/inner")
+for name in ("a", "inner/b"):
+    with open(f"tree{seed}/{name}", "w") as file:
+        file.write(name)
 while True:
     try:
         number = chance.randrange(60)
         content = f"content {chance.randrange(8)}"
-        row = {"id": number, "trace": np.full(50, number), "shared": content}
+        row = {"id": number, "trace": np.full(50, number), "shared": content, "tree": f"tree{seed}"}
         if role == "write":
             chance.choice([
                 lambda: table.insert1(row, skip_duplicates=True),
@@ -58,6 +62,11 @@ while True:
 """
 
 
+def check(row):
+    """True if the objects of a row are whole."""
+    return row["trace"].load().shape == (50,) and row["tree"].verify()
+
+
 @pytest.mark.databases("sqlite", "postgresql", "mariadb")
 def test_kills(database, stored_project, store_server, store_settings, tmp_path):
     project = stored_project
@@ -70,6 +79,7 @@ def test_kills(database, stored_project, store_server, store_settings, tmp_path)
         ---
         trace : <npy@>
         shared : <blob@>
+        tree : <object@>
         """
 
     environment = {**database.environment(project), "DJ_GC_AGE": "0", "DJ_GC_LEASE": "1"}
@@ -114,10 +124,10 @@ def test_kills(database, stored_project, store_server, store_settings, tmp_path)
             # What is stored can be read, whatever is going on: rows may be gone by the time.
             for key in Thing.proj().to_dicts():
                 try:
-                    row = (Thing & key).fetch1()
-                    assert row["trace"].load().shape == (50,)
+                    check((Thing & key).fetch1())
                 except dj.DataJointError as error:
-                    assert not (Thing & key) or (Thing & key).fetch1()["trace"].load().shape == (50,), error
+                    rows = (Thing & key).to_dicts()
+                    assert not rows or check(rows[0]), error
     finally:
         for child in children.values():
             child.kill()
@@ -137,12 +147,16 @@ def test_kills(database, stored_project, store_server, store_settings, tmp_path)
     assert collector.collect(dry_run=False, full=True)["deleted"] == 0
     rows = Thing.to_dicts()
     for row in rows:
-        assert row["trace"].load().shape == (50,)
-        assert row["shared"].startswith("content ")
+        assert check(row) and row["shared"].startswith("content ")
     named = collector.hash_references() | collector.schema_references()
     stored = set(collector.list_hash_paths("kills")) | set(collector.list_schema_paths("kills"))
     print(f"{database.name}, {store_server.name}: {kills} kills, {len(rows)} rows, {len(named)} objects")
-    assert stored == named
+    # A row names a folder, and by that what is in it and its manifest.
+    folders = {path.removesuffix(".manifest.json") for path in stored if path.endswith(".manifest.json")}
+    whole = {
+        path: path.removesuffix(".manifest.json").split("/inner/")[0].removesuffix("/a") for path in stored
+    }
+    assert {folder if (folder := whole[path]) in folders else path for path in stored} == named
     if store_server.name == "file":
         files = Path(store_settings["location"]).rglob("*")
         assert [file for file in files if file.name.endswith(".part")] == []

@@ -10,7 +10,7 @@ use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath, Value};
 use serde_json::Value as Json;
 
 use super::intent::ROWS_AT_ONCE;
-use super::object::{Named, Object, Section, section};
+use super::object::{Named, Object, Section, owners, section};
 use super::references::References;
 use super::report::{CollectOptions, Collected};
 use crate::Instance;
@@ -366,9 +366,10 @@ impl Instance {
         let named = References::of_one_moment(self, schema, &objects)?;
         let verdict = |(at, candidate): (usize, &Candidate)| {
             let is_hash = matches!(candidate.section, Section::Hash(..));
+            let is_intended = || owners(candidate.object.path.as_str()).any(|owner| intended.contains(owner));
             match named.contains(&at) {
                 true => Verdict::Named,
-                false if intended.contains(&candidate.object.path) || (all_hashes && is_hash) => Verdict::Intended,
+                false if (all_hashes && is_hash) || is_intended() => Verdict::Intended,
                 false => Verdict::Garbage,
             }
         };
@@ -376,11 +377,11 @@ impl Instance {
     }
 
     /// The paths that live writers of a schema intend, and whether one intends every hash path.
-    pub(super) fn intended(&self, schema: &SchemaName) -> Result<(HashSet<StorePath>, bool)> {
+    pub(super) fn intended(&self, schema: &SchemaName) -> Result<(HashSet<String>, bool)> {
         let (mut paths, mut all_hashes) = (HashSet::new(), false);
         let mut add = |named: Named| {
             all_hashes |= named.all_hashes;
-            paths.extend(named.objects.into_iter().map(|object| object.path));
+            paths.extend(named.objects.into_iter().map(|object| object.path.to_string()));
         };
         match &self.lifecycle().folder {
             Some(folder) => {

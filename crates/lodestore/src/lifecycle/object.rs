@@ -1,6 +1,7 @@
 //! An object as the journal names it, and what its path says of it.
 
 use lodestore_codec::hash::is_content_hash;
+use lodestore_codec::manifest;
 use lodestore_types::{Error, ErrorKind, Result, StorePath};
 use serde_json::{Value as Json, json};
 
@@ -14,6 +15,14 @@ pub(crate) struct Object {
     pub(crate) path: StorePath,
     /// True if it may be a folder.
     pub(crate) tree: bool,
+}
+
+/// The paths by which a row or an intent names the file at a path: its own, first, those of the folders that it lies in,
+/// and that of the folder whose manifest it is.
+pub(super) fn owners(path: &str) -> impl Iterator<Item = &str> {
+    // The first folder is a section of the store, which nobody names.
+    let above = path.match_indices('/').skip(1).map(|(end, _)| &path[..end]);
+    std::iter::once(path).chain(above).chain(path.strip_suffix(manifest::SUFFIX))
 }
 
 /// What a batch of intents names.

@@ -5,13 +5,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use lodestore_codec::TypeSpec;
+use lodestore_codec::{TypeSpec, manifest};
 use lodestore_sql::Statement;
 use lodestore_sql::heading::split_marker;
 use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, StorePath, TableName, Value};
 use serde_json::Value as Json;
 
-use super::object::Object;
+use super::object::{Object, owners};
 use crate::Instance;
 
 /// So many schemas are asked about by one statement.
@@ -39,7 +39,7 @@ struct Column {
 /// Paths to look for.
 struct Wanted<'a> {
     exact: HashMap<&'a str, Vec<usize>>,
-    /// The folders in which wanted objects lie: a row may name a whole folder.
+    /// What else names wanted objects: see [`owners`].
     above: HashMap<&'a str, Vec<usize>>,
     trees: Vec<(usize, &'a str)>,
 }
@@ -266,9 +266,7 @@ impl<'a> Wanted<'a> {
         for (at, object) in objects.iter().enumerate() {
             let path = object.path.as_str();
             wanted.exact.entry(path).or_default().push(at);
-            // The first folder is a section of the store, which no row names.
-            let ends = path.match_indices('/').map(|(end, _)| end).skip(1);
-            ends.for_each(|end| wanted.above.entry(&path[..end]).or_default().push(at));
+            owners(path).skip(1).for_each(|owner| wanted.above.entry(owner).or_default().push(at));
             if object.tree {
                 wanted.trees.push((at, path));
             }
@@ -286,7 +284,7 @@ impl<'a> Wanted<'a> {
         for (end, _) in text.match_indices('/') {
             add(self.exact.get(&text[..end]));
         }
-        if let Some(path) = text.strip_suffix(".manifest.json") {
+        if let Some(path) = text.strip_suffix(manifest::SUFFIX) {
             add(self.exact.get(path));
         }
     }
@@ -332,7 +330,11 @@ mod tests {
     #[test]
     fn whatever_names_an_object_is_found() {
         let object = |path: &str, tree| Object { store: String::new(), path: StorePath::new(path).unwrap(), tree };
-        let objects = [object("_schema/lab/T/id=1/x.npy", false), object("_schema/lab/T/id=2/folder", true)];
+        let objects = [
+            object("_schema/lab/T/id=1/x.npy", false),
+            object("_schema/lab/T/id=2/folder", true),
+            object("_schema/lab/T/id=3/folder.manifest.json", false),
+        ];
         let objects: Vec<&Object> = objects.iter().collect();
         let wanted = Wanted::new(&objects);
         let found = |text: &str| {
@@ -344,7 +346,8 @@ mod tests {
         };
         assert_eq!(found("_schema/lab/T/id=1/x.npy"), [0]);
         assert_eq!(found("/_schema//lab/./T/id=1/x.npy"), [0]);
-        assert_eq!(found("_schema/lab/T"), [0, 1]);
+        assert_eq!(found("_schema/lab/T"), [0, 1, 2]);
+        assert_eq!(found("_schema/lab/T/id=3/folder"), [2]);
         assert_eq!(found("_schema/lab/T/id=2/folder/0/1.bin"), [1]);
         assert_eq!(found("_schema/lab/T/id=2/folder.manifest.json"), [1]);
         for other in ["_schema/lab/T/id=1/x.np", "_schema/lab/T/id=2/folder2/x", "_schema", "", "x"] {

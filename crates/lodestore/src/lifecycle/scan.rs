@@ -12,7 +12,7 @@ use std::time::Duration;
 use lodestore_objects::Store;
 use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath, Timestamp};
 
-use super::object::{Object, Section, section};
+use super::object::{Object, Section, owners, section};
 use super::references::{References, spelled};
 use super::report::{CollectOptions, Collected};
 use crate::Instance;
@@ -40,11 +40,9 @@ impl Paths {
         self.known.contains(&self.hasher.hash_one(text))
     }
 
-    /// True if the path, a folder above it, or the object whose manifest it is, is among them.
+    /// True if one of those that name the file at a path is among them.
     fn covers(&self, path: &str) -> bool {
-        self.has(path)
-            || path.match_indices('/').any(|(end, _)| self.has(&path[..end]))
-            || path.strip_suffix(".manifest.json").is_some_and(|object| self.has(object))
+        owners(path).any(|owner| self.has(owner))
     }
 }
 
@@ -129,7 +127,7 @@ impl Instance {
             self.released_paths(schema, visit)?;
         }
         let (intended, all_hashes) = self.intended(schema)?;
-        intended.iter().for_each(|path| visit(path.as_str()));
+        intended.iter().for_each(|path| visit(path));
         Ok(all_hashes)
     }
 

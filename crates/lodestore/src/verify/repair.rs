@@ -11,6 +11,7 @@ use super::check::content_fault;
 use super::{Finding, FindingKind, VerifyReport};
 use crate::Instance;
 use crate::config::StoreSpec;
+use crate::lifecycle::Object;
 use crate::local::Scratch;
 use crate::placement::read_pieces;
 
@@ -84,7 +85,13 @@ fn bring_back(
             continue;
         }
         if apply {
-            copy(&*source, &from, &*target, &path, size, finding)?;
+            // The row may go meanwhile: what is written is then garbage that the journal knows.
+            let own = finding.table.as_deref().and_then(|table| FullTableName::parse(table).ok());
+            let object = || Object { store: target.name().to_owned(), path: path.clone(), tree: false };
+            let intents = own.map(|table| instance.intend(&table.schema, vec![object()])).transpose()?;
+            let copied = copy(&*source, &from, &*target, &path, size, finding);
+            instance.give_up(&intents.unwrap_or_default(), &|_| false);
+            copied?;
         }
         return Ok(Some(format!("{}:{from}", source.name())));
     }
