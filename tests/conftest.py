@@ -10,11 +10,15 @@ whose default store `main` is such a one.
 """
 
 import os
+import signal
 
 import pytest
 
 for name in [name for name in os.environ if name.upper().startswith("DJ_")]:
     del os.environ[name]
+
+# A shell tells what it runs in the background to ignore Ctrl-C, which some tests press.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import conformance  # noqa: E402
 import printed  # noqa: E402
