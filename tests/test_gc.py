@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -351,6 +352,100 @@ def test_h7_another_database_with_the_same_schema_on_one_store(scan, schema, pro
         full(other.Schema("lab"))
     assert len(objects()) == 3 and readable(scan) == 1 and len(Scan) == 0
     other.connection.close()
+
+
+def shared_store(folder):
+    return {"default": "main", "main": {"protocol": "file", "location": str(folder)}}
+
+
+def things(instance, number):
+    """A table, and a row of it with objects, in a database whose store is elsewhere."""
+
+    @instance.Schema("lab")
+    class Thing(dj.Manual):
+        definition = "id : int32\n---\ntrace : <npy@>\nshared : <blob@>"
+
+    Thing.insert1({"id": number, "trace": np.full(3, number), "shared": f"content {number}"})
+    return Thing
+
+
+def assert_a_copy_is_refused(original, copy, schema_of_copy):
+    """A copy of a database that shares its store takes nothing of the original's objects, and adds none."""
+    for attempt in (
+        lambda: copy.insert1({"id": 9, "trace": np.zeros(1), "shared": "x"}),
+        lambda: full(schema_of_copy),
+    ):
+        with pytest.raises(DataJointError, match="this is a copy of it") as caught:
+            attempt()
+        assert "delete the object at this path" in caught.value.hint
+    # Its rows may go: their objects are the original's.
+    copy.delete(prompt=False)
+    assert len(copy) == 0 and sorted(row["trace"].load()[0] for row in original.to_dicts()) == [1, 2]
+
+
+@pytest.mark.databases("sqlite")
+def test_h7_a_copy_of_a_database_on_one_store(database, tmp_path):
+    location = tmp_path / "store"
+    location.mkdir()
+    here = dj.Instance(path=tmp_path / "here", stores=shared_store(location))
+    thing = things(here, 1)
+    here.connection.close()
+    shutil.copytree(tmp_path / "here", tmp_path / "copy")
+    here = dj.Instance(path=tmp_path / "here", stores=shared_store(location))
+    thing = things(here, 2)
+    copy = dj.Instance(path=tmp_path / "copy", stores=shared_store(location))
+    assert_a_copy_is_refused(thing, copy.FreeTable("lab.thing"), copy.Schema("lab"))
+    copy.Schema("lab").drop(prompt=False)
+    copy.connection.close()
+    full(here.Schema("lab"))
+    assert dj.verify(here.Schema("lab"), deep=True).sound and len(thing) == 2
+    here.connection.close()
+
+    # What was moved, restored where it was, or copied with its store, is no copy.
+    (tmp_path / "here").rename(tmp_path / "there")
+    there = dj.Instance(path=tmp_path / "there", stores=shared_store(location))
+    thing = things(there, 3)
+    there.connection.close()
+    shutil.copytree(tmp_path / "there", tmp_path / "backup")
+    shutil.rmtree(tmp_path / "there")
+    shutil.copytree(tmp_path / "backup", tmp_path / "there")
+    there = dj.Instance(path=tmp_path / "there", stores=shared_store(location))
+    thing = things(there, 4)
+    there.connection.close()
+    shutil.copytree(tmp_path / "there", tmp_path / "both")
+    shutil.copytree(location, tmp_path / "store too")
+    both = dj.Instance(path=tmp_path / "both", stores=shared_store(tmp_path / "store too"))
+    assert len(things(both, 5)) == 5 and full(both.Schema("lab"))["errors"] == 0
+    both.connection.close()
+
+    # And what has come for good takes over, when it is told so.
+    gone = dj.Instance(path=tmp_path / "backup", stores=shared_store(location))
+    with pytest.raises(DataJointError, match="this is a copy of it") as caught:
+        things(gone, 6)
+    (location / caught.value.context["path"]).unlink()
+    assert len(things(gone, 6)) == 4
+    gone.connection.close()
+    there = dj.Instance(path=tmp_path / "there", stores=shared_store(location))
+    with pytest.raises(DataJointError, match="this is a copy of it"):
+        things(there, 7)
+    there.connection.close()
+
+
+@pytest.mark.databases("postgresql")
+def test_h7_a_copy_of_a_servers_database_on_one_store(project, database, tmp_path):
+    location = tmp_path / "store"
+    location.mkdir()
+    settings = database.settings
+    here = dj.Instance(**settings, stores=shared_store(location))
+    things(here, 1)
+    here.connection.close()
+    project.connection.close()
+    with database.copied() as name:
+        here = dj.Instance(**settings, stores=shared_store(location))
+        copy = dj.Instance(**{**settings, "database__name": name}, stores=shared_store(location))
+        assert_a_copy_is_refused(things(here, 2), copy.FreeTable("lab.thing"), copy.Schema("lab"))
+        copy.connection.close()
+        here.connection.close()
 
 
 def test_h8_empty_prefixes_are_refused(project):

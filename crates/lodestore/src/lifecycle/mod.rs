@@ -89,6 +89,7 @@ mod crash_tests;
 mod doubt_tests;
 mod files;
 mod generation;
+mod home;
 mod intent;
 mod journal;
 mod object;
