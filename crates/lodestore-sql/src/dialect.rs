@@ -8,7 +8,9 @@ use std::fmt;
 use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Value};
 
 use crate::queue::{NamedLock, QueueWords};
-use crate::{AlterScript, Alteration, Attribute, Declaration, ForeignKey, Heading, JournalWords, Lineage};
+use crate::{
+    AlterScript, Alteration, Attribute, Declaration, ForeignKey, Heading, JournalWords, Lineage, Swap, SwapScript,
+};
 
 /// One statement with the values bound to its placeholders, in order.
 ///
@@ -395,6 +397,29 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         Statement { sql, parameters: Vec::new() }
     }
 
+    /// True if two values are the same, or both NULL.
+    fn same(&self, left: &str, right: &str) -> String {
+        format!("({left} IS NOT DISTINCT FROM {right})")
+    }
+
+    /// Gives `column` of the rows of `table` a value of the row of `other` for which `condition` holds; all names are
+    /// quoted.
+    fn update_joined(&self, table: &str, column: &str, other: &str, value: &str, condition: &str) -> String {
+        format!("UPDATE {table} SET {column} = {value} FROM {other} WHERE {condition}")
+    }
+
+    /// Gives an attribute another type and the values that a shadow holds for it.
+    ///
+    /// # Errors
+    /// [`Unsupported`](lodestore_types::ErrorKind::Unsupported) if the dialect cannot hold it.
+    fn swap(&self, swap: &Swap<'_>) -> Result<SwapScript>;
+
+    /// Lets an attribute tell another type, of which its values are already.
+    ///
+    /// # Errors
+    /// As [`Dialect::swap`].
+    fn retype(&self, swap: &Swap<'_>) -> Result<Vec<Statement>>;
+
     /// What this database says of queues.
     fn queue(&self) -> QueueWords;
 
@@ -440,15 +465,9 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     }
 
     /// The columns of tables of these schemas whose marker tells a codec or names a store, in visible tables and in those
-    /// that keep deleted rows: schema, table (without schema), column, stored comment. All of them, whether the user may
+    /// that keep deleted rows or values of a migration: schema, table (without schema), column, stored comment. All of them, whether the user may
     /// read them or not, as far as the database tells.
     fn coded_columns(&self, schemas: &[SchemaName]) -> Statement;
-
-    /// A query for a text that no other database has, on this server or on another, not even a copy of this one. `None`
-    /// where there is none that one can rely on.
-    fn server_identity(&self) -> Option<Statement> {
-        None
-    }
 
     /// A query that tells which rights the user has, for [`Dialect::sees_all`]. `None` if the catalog hides nothing.
     fn rights(&self) -> Option<Statement> {

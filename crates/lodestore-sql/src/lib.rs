@@ -13,6 +13,7 @@
 //! - [`definition`]: what a user writes, parsed into [`Definition`];
 //! - [`declaration`]: a definition resolved against its parents and types, ready to become a table;
 //! - [`alteration`]: what changes when a table gets another definition;
+//! - [`migration`]: values on their way from one type of an attribute to another;
 //! - [`heading`]: what is known of the attributes of a table or a query, always read back from the database;
 //! - [`dialect`]: the contract of a database's way to say things, kept by [`sqlite`], [`postgres`] and [`mysql`];
 //! - [`expression`]: queries as immutable trees, rendered to one `SELECT`.
@@ -43,6 +44,7 @@ pub mod expression;
 mod golden;
 pub mod heading;
 pub mod journal;
+pub mod migration;
 pub mod mysql;
 mod native;
 pub mod postgres;
@@ -57,6 +59,7 @@ pub use dialect::{Conflict, Dependency, Dialect, Row, Statement};
 pub use expression::{Condition, Expression, JoinKind, JoinOptions, Matching, Projection, Top, Universal, Unmatched};
 pub use heading::{Attribute, AttributeType, DefaultValue, Heading, Lineage};
 pub use journal::{Journal, JournalWords};
+pub use migration::{Shadow, Swap, SwapScript, Way};
 pub use mysql::Mysql;
 pub use postgres::Postgres;
 pub use queue::{NamedLock, QueueWords};

@@ -27,8 +27,8 @@ pub(super) fn json_word(column: &str, key: &str) -> String {
 pub(super) fn coded_columns(schemas: &[SchemaName]) -> Statement {
     let sql = format!(
         "SELECT table_schema, table_name, column_name, column_comment FROM information_schema.columns WHERE table_schema IN \
-         ({}) AND (SUBSTR(table_name, 1, 1) <> '~' OR SUBSTR(table_name, 1, 9) = '~deleted_') \
-         AND (column_comment LIKE ':<%' OR column_comment LIKE ':%@%')",
+         ({}) AND (SUBSTR(table_name, 1, 1) <> '~' OR SUBSTR(table_name, 1, 9) = '~deleted_' OR SUBSTR(table_name, 1, 10) = \
+         '~migrated_') AND (column_comment LIKE ':<%' OR column_comment LIKE ':%@%')",
         vec!["?"; schemas.len()].join(", ")
     );
     Statement { sql, parameters: schemas.iter().map(|schema| Value::from(schema.as_str())).collect() }

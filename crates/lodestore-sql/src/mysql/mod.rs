@@ -12,6 +12,7 @@ mod alter;
 mod catalog;
 mod function;
 mod journal;
+mod migration;
 mod query;
 mod queue;
 mod scratch;
@@ -24,7 +25,8 @@ mod tests;
 use crate::dialect::{JsonForm, JsonPath};
 use crate::queue::{NamedLock, QueueWords};
 use crate::{
-    AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, JournalWords, Lineage, Row, Statement,
+    AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, JournalWords, Lineage, Row,
+    Statement, Swap, SwapScript,
 };
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
@@ -227,6 +229,22 @@ impl Dialect for Mysql {
         scratch_columns: &[String],
     ) -> Statement {
         scratch::delete(table, columns, scratch, scratch_columns)
+    }
+
+    fn same(&self, left: &str, right: &str) -> String {
+        format!("({left} <=> {right})")
+    }
+
+    fn update_joined(&self, table: &str, column: &str, other: &str, value: &str, condition: &str) -> String {
+        format!("UPDATE {table} JOIN {other} ON {condition} SET {table}.{column} = {value}")
+    }
+
+    fn swap(&self, swap: &Swap<'_>) -> Result<SwapScript> {
+        migration::swap(self.server, swap)
+    }
+
+    fn retype(&self, swap: &Swap<'_>) -> Result<Vec<Statement>> {
+        migration::retype(self.server, swap)
     }
 
     fn queue(&self) -> QueueWords {

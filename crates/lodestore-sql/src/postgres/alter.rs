@@ -1,6 +1,6 @@
 //! Changing a table, statement by statement: PostgreSQL takes all of them back if one fails.
 
-use lodestore_types::{CoreType, Error, ErrorKind, Result};
+use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result};
 
 use super::table::{
     bare, block, comments, create_indexes, create_types, default_of, define, names_objects, sweep_types,
@@ -21,7 +21,7 @@ pub(super) fn alter(alteration: &Alteration) -> Result<AlterScript> {
         Change::Drop(_) | Change::Comment(_) => false,
     });
     if indexes {
-        statements.push(drop_indexes(alteration));
+        statements.push(drop_indexes(&alteration.table));
     }
     for change in changes() {
         if let Change::Drop(attribute) = change {
@@ -112,12 +112,12 @@ fn converted(name: &str, from: &CoreType, to: &CoreType, kind: &str) -> String {
 }
 
 /// Drops all indexes of the table but that of its key; those of the target are made anew.
-fn drop_indexes(alteration: &Alteration) -> Statement {
+pub(super) fn drop_indexes(table: &FullTableName) -> Statement {
     block(&format!(
         "FOR kind IN SELECT format('%I.%I', n.nspname, x.relname) FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid \
          JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND \
          c.relname = {} AND NOT i.indisprimary LOOP EXECUTE 'DROP INDEX ' || kind; END LOOP;",
-        text_literal(alteration.table.schema.as_str()),
-        text_literal(alteration.table.table.as_str())
+        text_literal(table.schema.as_str()),
+        text_literal(table.table.as_str())
     ))
 }

@@ -36,7 +36,8 @@ pub(super) fn coded_columns(schemas: &[SchemaName]) -> Statement {
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text, a.attname::text, col_description(c.oid, a.attnum) FROM pg_class c JOIN \
          pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid WHERE n.nspname IN ({}) AND \
-         c.relkind IN ('r', 'p') AND (c.relname !~ '^~' OR c.relname ~ '^~deleted_') AND a.attnum > 0 AND NOT a.attisdropped AND (col_description(c.oid, \
+         c.relkind IN ('r', 'p') AND (c.relname !~ '^~' OR c.relname ~ '^~(deleted|migrated)_') AND a.attnum > 0 AND NOT \
+         a.attisdropped AND (col_description(c.oid, \
          a.attnum) LIKE ':<%' OR col_description(c.oid, a.attnum) LIKE ':%@%')",
         names.join(", ")
     );

@@ -9,6 +9,7 @@ mod alter;
 mod catalog;
 mod function;
 mod journal;
+mod migration;
 mod query;
 mod queue;
 mod table;
@@ -22,7 +23,8 @@ pub use types::text_form;
 use crate::dialect::{JsonForm, JsonPath};
 use crate::queue::{NamedLock, QueueWords};
 use crate::{
-    AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, JournalWords, Lineage, Row, Statement,
+    AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, JournalWords, Lineage, Row,
+    Statement, Swap, SwapScript,
 };
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
@@ -200,6 +202,14 @@ impl Dialect for Postgres {
         query::insert_from(heading, columns, query, conflict).map(Some)
     }
 
+    fn swap(&self, swap: &Swap<'_>) -> Result<SwapScript> {
+        migration::swap(swap)
+    }
+
+    fn retype(&self, swap: &Swap<'_>) -> Result<Vec<Statement>> {
+        Ok(migration::retype(swap))
+    }
+
     fn queue(&self) -> QueueWords {
         queue::WORDS
     }
@@ -234,11 +244,6 @@ impl Dialect for Postgres {
 
     fn coded_columns(&self, schemas: &[SchemaName]) -> Statement {
         journal::coded_columns(schemas)
-    }
-
-    fn server_identity(&self) -> Option<Statement> {
-        let sql = "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || current_database()::text";
-        Some(Statement { sql: sql.into(), parameters: Vec::new() })
     }
 
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {

@@ -15,6 +15,7 @@ mod catalog;
 mod function;
 mod journal;
 mod json;
+mod migration;
 mod query;
 mod queue;
 mod table;
@@ -30,7 +31,7 @@ use crate::dialect::{JsonForm, JsonPath};
 use crate::queue::QueueWords;
 use crate::{
     AlterScript, Alteration, Attribute, Conflict, Declaration, Dependency, Dialect, Heading, JournalWords, Lineage,
-    Row, Statement,
+    Row, Statement, Swap, SwapScript,
 };
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
@@ -211,6 +212,14 @@ impl Dialect for Sqlite {
         conflict: Conflict,
     ) -> Result<Option<String>> {
         query::insert_from(heading, columns, query, conflict).map(Some)
+    }
+
+    fn swap(&self, swap: &Swap<'_>) -> Result<SwapScript> {
+        migration::swap(swap)
+    }
+
+    fn retype(&self, swap: &Swap<'_>) -> Result<Vec<Statement>> {
+        Ok(migration::retype(swap))
     }
 
     fn queue(&self) -> QueueWords {
