@@ -9,6 +9,7 @@ use lodestore_types::{Error, ErrorKind, FullTableName, Result, TableName, Tier};
 use crate::delete::survey;
 use crate::graph::master_of;
 use crate::instance::run_all;
+use crate::migrate::Abandoned;
 use crate::{Affected, Instance, PartIntegrity, Schema, Table};
 
 impl Table {
@@ -167,10 +168,12 @@ fn drop_all(instance: &Instance, tables: &[FullTableName], kept: Vec<FullTableNa
     for heading in &headings {
         instance.prepare_release(&[heading])?;
     }
+    let abandoned = Abandoned::of(instance, tables)?;
     let outcome = instance.write(Vec::new(), |connection| {
         for heading in &headings {
             instance.release_where(connection, heading, "1 = 1")?;
         }
+        abandoned.iter().try_for_each(|migration| migration.go(instance, connection))?;
         run_all(connection, &statements)
     });
     for table in tables.iter().chain(&kept) {

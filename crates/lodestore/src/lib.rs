@@ -92,6 +92,7 @@ mod jobs;
 mod lifecycle;
 mod lineage;
 mod local;
+mod migrate;
 mod npy;
 mod object;
 mod placement;
@@ -126,6 +127,7 @@ pub use insert::{Batch, Duplicates, InsertOptions, Invalid, Progress, Validation
 pub use instance::{Instance, set_codec_finder};
 pub use jobs::{JobCounts, JobStatus, Jobs, RefreshOptions, Refreshed};
 pub use lifecycle::{CollectOptions, Collected, Listed, SectionReport};
+pub use migrate::{MigrateOptions, MigrateProgress, Migration, TierMove, TierOptions};
 pub use npy::{NpyRef, load_all_into};
 pub use object::ObjectRef;
 pub use populate::{KeyOrder, Make, Parts, PopulateOptions, PopulateReport, Progress as PopulateProgress};

@@ -46,7 +46,10 @@ impl NpyRef {
                 format!("a reference of `<{}@>` is no array", reference.codec),
             ));
         }
-        let known = header_of(&reference)?;
+        let known = header_of(&reference).inspect_err(|_| {
+            // Another program may have given the attribute another type: the next query asks again.
+            instance.forget_headings();
+        })?;
         let header = known.header.map_or_else(OnceLock::new, OnceLock::from);
         Ok(NpyRef {
             instance: instance.clone(),

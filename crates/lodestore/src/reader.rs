@@ -117,6 +117,10 @@ impl Reader {
                     }
                     Err(error) => error,
                 };
+                if failure.kind() == ErrorKind::Corrupt {
+                    // Another program may have given the attribute another type: the next query asks again.
+                    self.instance.forget_headings();
+                }
                 let fatal = matches!(failure.kind(), ErrorKind::Interrupted | ErrorKind::Internal);
                 match self.options.on_error {
                     OnError::Skip if !fatal => keep[row] = false,

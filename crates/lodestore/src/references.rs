@@ -7,7 +7,7 @@ use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Reference, Resu
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 
-use crate::{Columns, Instance, Query, Stream};
+use crate::{Columns, Instance, Query, Row, Stream};
 
 /// So many rows are read at a time.
 const BATCH_ROWS: usize = 4096;
@@ -140,6 +140,13 @@ impl Iterator for References {
 }
 
 impl Batch {
+    /// The primary key of a row.
+    pub(crate) fn key_row(&self, row: usize) -> Row {
+        let attributes = self.columns.attributes().iter().zip(self.columns.columns());
+        let key = attributes.filter(|(attribute, _)| attribute.in_key);
+        key.map(|(attribute, column)| (attribute.name.clone(), column.value(row))).collect()
+    }
+
     /// The primary key of a row, as JSON.
     pub(crate) fn key(&self, row: usize) -> Map<String, Json> {
         let attributes = self.columns.attributes().iter().zip(self.columns.columns());

@@ -102,6 +102,7 @@ pub const KEYS: &[Key] = {
         key("safemode", "DJ_SAFEMODE", Bool, B(true)),
         key("ignore_config_file", "DJ_IGNORE_CONFIG_FILE", Bool, B(false)),
         key("legacy", "DJ_LEGACY", Bool, B(false)),
+        key("tiers", "DJ_TIERS", Object, Empty),
         key("query_cache", "DJ_QUERY_CACHE", OptionalText, Null),
         key("transfer.requests", "DJ_TRANSFER_REQUESTS", Int(1, 10_000), I(64)),
         key("transfer.memory", "DJ_TRANSFER_MEMORY", Int(16 << 20, 1 << 50), I(256 << 20)),

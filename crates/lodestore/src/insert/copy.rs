@@ -16,7 +16,7 @@ const WRITTEN_ANEW: [&str; 7] = ["size", "checksum", "manifest", "ext", "is_dir"
 ///
 /// # Errors
 /// `MissingObject`; `Corrupt` if it is not what its row says; `Storage`.
-pub(super) fn copied(instance: &Instance, reference: &Reference) -> Result<Encoded> {
+pub(crate) fn copied(instance: &Instance, reference: &Reference) -> Result<Encoded> {
     let store = instance.store(&reference.store)?;
     let metadata = reference.metadata.iter().filter(|(key, _)| !WRITTEN_ANEW.contains(&key.as_str()));
     let metadata: Map<String, Json> = metadata.map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -41,7 +41,7 @@ pub(super) fn copied(instance: &Instance, reference: &Reference) -> Result<Encod
 }
 
 /// The content of an object: the file that holds it, or else its bytes.
-fn payload_of(store: &dyn Store, path: &StorePath) -> Result<Payload> {
+pub(crate) fn payload_of(store: &dyn Store, path: &StorePath) -> Result<Payload> {
     let missing = || missing_object(store.name(), path);
     let segment: Segment = match store.local_path(path) {
         Some(_) if store.size(path)?.is_none() => return Err(missing()),

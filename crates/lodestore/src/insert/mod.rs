@@ -20,6 +20,7 @@ mod statement;
 mod validate;
 
 pub use batch::Batch;
+pub(crate) use copy::{copied, payload_of};
 pub(crate) use csv::CsvFile;
 pub(crate) use one::ready_row;
 pub(crate) use provenance::making;

@@ -47,6 +47,27 @@ impl Instance {
     }
 }
 
+impl Instance {
+    /// Condemns hash paths before their objects are released, because the same content is to lie in another store: what a row
+    /// names is told by its path, whatever store it is in, so it must get another one there.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) fn leave_paths(&self, schema: &SchemaName, paths: &[&StorePath]) -> Result<()> {
+        let mut latest: HashMap<&str, i64> = HashMap::new();
+        for (base, generation) in paths.iter().map(|path| generation_of(path)) {
+            let known = latest.entry(base).or_default();
+            *known = generation.max(*known);
+        }
+        let latest: Vec<(&str, i64)> = latest.into_iter().collect();
+        for paths in latest.chunks(ROWS_AT_ONCE) {
+            let condemn = self.journal(schema).condemn(paths)?;
+            self.outside(|connection| connection.execute(&condemn.sql, &condemn.parameters))?;
+        }
+        Ok(())
+    }
+}
+
 /// The path of generation 0 of a hash path of ours, and its generation.
 fn generation_of(path: &StorePath) -> (&str, i64) {
     let text = path.as_str();

@@ -36,11 +36,18 @@ pub(super) struct Expected {
 
 /// What was looked at, and what is wrong with it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Checked {
+pub(crate) struct Checked {
     pub(super) objects: u64,
     /// The sizes of the objects that are there.
     pub(super) bytes: u64,
     pub(super) faults: Vec<Fault>,
+}
+
+impl Checked {
+    /// The first thing that is wrong, and whether it is that something is missing.
+    pub(crate) fn into_problem(self) -> Option<(bool, String)> {
+        self.faults.into_iter().next().map(|fault| (fault.kind == FindingKind::Missing, fault.problem))
+    }
 }
 
 impl Expected {
@@ -60,7 +67,7 @@ impl Expected {
 ///
 /// # Errors
 /// Those of the store: then nothing is known.
-pub(super) fn check(store: &dyn Store, reference: &Reference, depth: Depth, listed: Option<u64>) -> Result<Checked> {
+pub(crate) fn check(store: &dyn Store, reference: &Reference, depth: Depth, listed: Option<u64>) -> Result<Checked> {
     let is_folder = reference.metadata.get("is_dir").and_then(Json::as_bool) == Some(true);
     match (reference.codec.as_str(), is_folder) {
         ("filepath", true) => check_users_folder(store, reference),

@@ -23,7 +23,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::references::{References, fingerprint, tables_of};
 use crate::{Instance, Query, Schema};
-use check::{Checked, Fault, check};
+pub(crate) use check::check;
+use check::{Checked, Fault};
 pub use repair::Repaired;
 pub use report::{Finding, FindingKind, VerifyReport};
 use sample::Sample;
