@@ -30,6 +30,7 @@ from .expression import U
 from .instance import Instance
 from .jobs import Job
 from .logs import logger
+from .migration import Migration, migrations, tier
 from .schemas import Schema
 from .settings import config
 from .table import FreeTable, Table
@@ -97,6 +98,7 @@ __all__ = [
     "Manual",
     "MatCell",
     "MatStruct",
+    "Migration",
     "Not",
     "NpyRef",
     "ObjectRef",
@@ -124,7 +126,9 @@ __all__ = [
     "load_all",
     "load_each",
     "logger",
+    "migrations",
     "register_storage_adapter",
+    "tier",
     "undelete",
     "usage",
     "verify",

@@ -4,6 +4,7 @@ from . import _lodestore
 from .dependencies import Dependencies
 from .errors import MissingTableError
 from .expression import Expression, QueryExpression
+from .migration import Migrating
 from .progress import Progress
 from .removal import Removal
 from .rows import frame_with_key, query_of, source
@@ -13,7 +14,7 @@ from .validation import ValidationResult
 from .verification import Verifying
 
 
-class Table(Dependencies, Removal, Staging, Updating, Verifying, QueryExpression):
+class Table(Dependencies, Migrating, Removal, Staging, Updating, Verifying, QueryExpression):
     """A table in a database. Restricting it gives the same class with fewer rows."""
 
     #: The text that declares the table.

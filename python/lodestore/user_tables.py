@@ -43,6 +43,7 @@ _ANSWERED_BY_CLASS = frozenset(
         "validate",
         "verify",
         "usage",
+        "migrate",
         "delete",
         "delete_quick",
         "drop",

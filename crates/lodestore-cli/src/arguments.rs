@@ -41,6 +41,13 @@ pub(crate) enum Command {
     ///
     /// Deletes can be undone that happened while the setting `gc.undelete` was greater than 0, for so many seconds.
     Undelete(Undelete),
+    /// Give an attribute's values another codec or store while others read and write, or look after such migrations.
+    ///
+    /// Every copy is read back and compared before it counts. The old values stay until `--confirm`; `--revert` brings them
+    /// back. A migration that was killed goes on when it is asked for again, or by `--resume`.
+    Migrate(Migrate),
+    /// Move old or large values to other stores, as the setting `tiers` says. Without `--apply` it only tells which.
+    Tier(Tier),
 }
 
 /// Which rows.
@@ -129,4 +136,49 @@ pub(crate) struct Undelete {
     /// Tell which deletes can be undone; undo none.
     #[arg(long)]
     pub(crate) list: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").multiple(false))]
+pub(crate) struct Migrate {
+    /// The table, as `schema.Class` or `schema.table`.
+    #[arg(value_name = "TABLE", group = "what", requires = "attribute", requires = "to")]
+    pub(crate) table: Option<String>,
+    /// The attribute.
+    #[arg(value_name = "ATTRIBUTE")]
+    pub(crate) attribute: Option<String>,
+    /// The type that it gets, such as "<npy@archive>".
+    #[arg(long, value_name = "TYPE", requires = "table")]
+    pub(crate) to: Option<String>,
+    /// Only the rows for which this holds: they get another store, and the declared type stays.
+    #[arg(long = "where", value_name = "CONDITION", requires = "table")]
+    pub(crate) condition: Option<String>,
+    /// So many rows at a time.
+    #[arg(long, value_name = "ROWS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub(crate) batch: u32,
+    /// Release the old values once all is verified; with an identifier, those of that migration.
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) confirm: Option<String>,
+    /// Tell which migrations are neither confirmed nor reverted.
+    #[arg(long, group = "what")]
+    pub(crate) list: bool,
+    /// Go on with one that was interrupted, or with all of them.
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "", group = "what")]
+    pub(crate) resume: Option<String>,
+    /// Bring the old values back.
+    #[arg(long, value_name = "ID", group = "what")]
+    pub(crate) revert: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tier {
+    /// Move the values.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) apply: bool,
+    /// Only tell what would move: that is so anyway without `--apply`.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Leave the old values until the migrations are confirmed or reverted.
+    #[arg(long, requires = "apply")]
+    pub(crate) keep_old: bool,
 }

@@ -6,9 +6,11 @@
 
 mod arguments;
 mod gc;
+mod migrate;
 mod output;
 mod progress;
 mod project;
+mod tier;
 mod undelete;
 mod usage;
 mod verify;
@@ -68,5 +70,7 @@ fn carry_out(arguments: &Arguments) -> Result<ExitStatus> {
         Command::Usage(options) => usage::run(&instance, arguments, options),
         Command::Gc(options) => gc::run(&instance, arguments, options),
         Command::Undelete(options) => undelete::run(&instance, arguments, options),
+        Command::Migrate(options) => migrate::run(&instance, arguments, options),
+        Command::Tier(options) => tier::run(&instance, arguments, options),
     }
 }

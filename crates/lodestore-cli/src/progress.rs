@@ -31,6 +31,12 @@ impl Progress {
         ));
     }
 
+    /// Tells no more than rows: so many are done.
+    pub(crate) fn tell_rows(&self, rows: u64, done: u64) {
+        self.0.set_length(rows);
+        self.0.set_position(done);
+    }
+
     pub(crate) fn finish(&self) {
         self.0.finish_and_clear();
     }

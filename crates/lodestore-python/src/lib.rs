@@ -13,6 +13,7 @@ mod instance;
 mod interrupt;
 mod jobs;
 mod memory;
+mod migrate;
 mod populate;
 mod protocol;
 mod query;
@@ -43,6 +44,8 @@ mod _lodestore {
     use crate::jobs::Jobs;
     #[pymodule_export]
     use crate::memory::Memory;
+    #[pymodule_export]
+    use crate::migrate::{Migration, migrate, migrations, tier};
     #[pymodule_export]
     use crate::populate::{make_key, missing_keys, populate_table, progress};
     #[pymodule_export]
