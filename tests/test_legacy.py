@@ -54,6 +54,49 @@ def test_names_that_programs_import(module):
     assert callable(dj.cli)
 
 
+#: What programs touch on the objects that they get.
+ATTRIBUTES = {
+    "connection": """query transaction start_transaction commit_transaction cancel_transaction in_transaction is_connected
+        ping close get_user dependencies adapter schemas""",
+    "adapter": "backend quote_identifier",
+    "dependencies": "load",
+    "table": """full_table_name table_name database heading primary_key definition parents children ancestors descendants parts
+        size_on_disk connection""",
+    "collector": "collect list_hash_paths list_schema_paths hash_references schema_references",
+}
+
+
+def test_attributes_that_programs_touch(schema):
+    @schema
+    class Session(dj.Manual):
+        definition = "session : int32"
+
+    @schema
+    class Check(dj.Computed):
+        definition = "-> Session\n---\nokay : bool"
+
+        def make(self, key):
+            self.insert1({**key, "okay": True})
+
+    Session.insert1((1,))
+    found = {
+        "connection": schema.connection,
+        "adapter": schema.connection.adapter,
+        "dependencies": schema.connection.dependencies,
+        "table": Check(),
+        "collector": dj.gc.GarbageCollector(schema),
+    }
+    for kind, names in ATTRIBUTES.items():
+        assert not [name for name in names.split() if not hasattr(found[kind], name)], kind
+    assert Session.connection is schema.connection and schema.database in schema.connection.schemas
+    schema.connection.dependencies.load()
+    assert Check.jobs.refresh()["added"] == 1 and Check.parents() == [Session.full_table_name]
+    cursor = schema.connection.query(
+        f"SELECT count(*) AS n, '%%' AS p FROM {Check.full_table_name}", as_dict=True
+    )
+    assert [dict(row) for row in cursor] == [{"n": 0, "p": "%"}]
+
+
 def run(database, project, tmp_path, program, **variables):
     return subprocess.run(
         [sys.executable, "-m", "lodestore", "run", PROGRAMS / program],

@@ -246,6 +246,7 @@ def test_limits_of_columns(project, schema, database):
         id : int32
         ---
         data : <blob>
+        raw = null : bytes
         """
 
     types = {"sqlite": "BLOB", "postgresql": "bytea", "mariadb": "longblob", "mysql": "longblob"}
@@ -260,6 +261,15 @@ def test_limits_of_columns(project, schema, database):
     noise = np.random.default_rng(2).integers(0, 256, 12_000_000, dtype="u1")
     Thing.insert1({"id": 1, "data": noise})
     assert np.array_equal(Thing.fetch1("data"), noise)
+    if database.name in ("mariadb", "mysql"):
+        # Servers take less than the column would hold, and say how much.
+        limit = int(database.execute(project, "SELECT @@max_allowed_packet")[0][0])
+        with pytest.raises(dj.errors.InvalidValueError, match=f"`max_allowed_packet` is {limit}") as caught:
+            Thing.insert1({"id": 2, "data": 1, "raw": bytes(limit)})
+        assert caught.value.context["key"] == "id=2" and len(Thing) == 1
+        with pytest.raises(dj.errors.InvalidValueError, match="max_allowed_packet"):
+            Thing.update1({"id": 1, "raw": bytes(limit)})
+        Thing.update1({"id": 1, "raw": bytes(limit // 2)})
 
 
 def test_latency(world, things, values, database):

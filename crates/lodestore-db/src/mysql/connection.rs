@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::mysql::prelude::Queryable;
-use ::mysql::{Conn, Error as Failure, Params, QueryResult, Value as Raw, prelude::Protocol};
+use ::mysql::{Conn, Error as Failure, MySqlError, Params, QueryResult, Value as Raw, prelude::Protocol};
 use lodestore_types::{Error, ErrorKind, Result, Value};
 
 use super::bulk;
@@ -33,6 +33,13 @@ pub(super) struct MysqlConnection {
 
 /// The server's number for "this statement cannot be prepared".
 const NOT_PREPARABLE: u16 = 1295;
+
+/// The server's number for "this packet is too large".
+const PACKET_TOO_LARGE: u16 = 1153;
+/// A value of less bytes is taken by every server that one meets: the least of the usual limits is a mebibyte.
+const ALWAYS_TAKEN: u64 = 1 << 19;
+/// What a packet holds beside a value.
+const ROOM_BESIDE: u64 = 1 << 10;
 
 /// How a statement is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -146,8 +153,27 @@ fn prepared(
     parameters: Vec<Raw>,
 ) -> impl FnOnce(&mut Conn, &Parts<()>) -> std::result::Result<u64, Failure> + Send + 'static {
     move |conn, _| {
+        refuse_too_large(conn, &parameters)?;
         let statement = conn.prep(sql)?;
         conn.exec_iter(statement, Params::Positional(parameters)).map(|result| result.affected_rows())
+    }
+}
+
+/// Refuses a value that the server does not take. Some servers would hang up on it, and one could not tell why.
+fn refuse_too_large(conn: &mut Conn, parameters: &[Raw]) -> std::result::Result<(), Failure> {
+    let size = |value: &Raw| if let Raw::Bytes(bytes) = value { bytes.len() as u64 } else { 0 };
+    let largest = parameters.iter().map(size).max().unwrap_or_default();
+    if largest < ALWAYS_TAKEN {
+        return Ok(());
+    }
+    let limit: Option<u64> = conn.query_first("SELECT @@max_allowed_packet")?;
+    match limit.filter(|limit| largest + ROOM_BESIDE > *limit) {
+        Some(limit) => Err(Failure::MySqlError(MySqlError {
+            state: "08S01".to_owned(),
+            message: format!("it has {largest} bytes, `max_allowed_packet` is {limit}"),
+            code: PACKET_TOO_LARGE,
+        })),
+        None => Ok(()),
     }
 }
 
