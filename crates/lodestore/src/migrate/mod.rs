@@ -97,7 +97,8 @@ impl Query {
     ///
     /// let migration = scan.migrate("frames", "<npy@>", &MigrateOptions::default(), &mut |_, _| {})?;
     /// let scan = lab.table("Scan")?.unwrap();
-    /// let frames = NpyRef::from_value(scan.instance(), &scan.fetch1()?["frames"])?;
+    /// let row = scan.fetch1()?;
+    /// let frames = NpyRef::from_value(scan.instance(), row.get("frames").unwrap())?;
     /// assert_eq!(frames.load()?, NdArray::from_f64(&[0.5, 1.5]));
     /// migration.confirm()?;
     /// # Ok::<(), lodestore::Error>(())
