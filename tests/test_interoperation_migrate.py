@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from test_interoperation import ARRAY, peer, programs, table_of  # noqa: F401  the fixtures
 
 pytestmark = [pytest.mark.databases("postgresql", "mariadb"), pytest.mark.filterwarnings("ignore")]
