@@ -1,10 +1,13 @@
 """Objects go with their rows, and nothing else ever goes: also where collectors of other systems lose data."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ import pytest
 
 import lodestore as dj
 from lodestore.errors import DataJointError
+from test_servers import LosesAnswers
 
 
 @pytest.fixture
@@ -350,6 +354,100 @@ def test_h7_another_database_with_the_same_schema_on_one_store(scan, schema, pro
     other.connection.close()
 
 
+def shared_store(folder):
+    return {"default": "main", "main": {"protocol": "file", "location": str(folder)}}
+
+
+def things(instance, number):
+    """A table, and a row of it with objects, in a database whose store is elsewhere."""
+
+    @instance.Schema("lab")
+    class Thing(dj.Manual):
+        definition = "id : int32\n---\ntrace : <npy@>\nshared : <blob@>"
+
+    Thing.insert1({"id": number, "trace": np.full(3, number), "shared": f"content {number}"})
+    return Thing
+
+
+def assert_a_copy_is_refused(original, copy, schema_of_copy):
+    """A copy of a database that shares its store takes nothing of the original's objects, and adds none."""
+    for attempt in (
+        lambda: copy.insert1({"id": 9, "trace": np.zeros(1), "shared": "x"}),
+        lambda: full(schema_of_copy),
+    ):
+        with pytest.raises(DataJointError, match="this is a copy of it") as caught:
+            attempt()
+        assert "delete the object at this path" in caught.value.hint
+    # Its rows may go: their objects are the original's.
+    copy.delete(prompt=False)
+    assert len(copy) == 0 and sorted(row["trace"].load()[0] for row in original.to_dicts()) == [1, 2]
+
+
+@pytest.mark.databases("sqlite")
+def test_h7_a_copy_of_a_database_on_one_store(database, tmp_path):
+    location = tmp_path / "store"
+    location.mkdir()
+    here = dj.Instance(path=tmp_path / "here", stores=shared_store(location))
+    thing = things(here, 1)
+    here.connection.close()
+    shutil.copytree(tmp_path / "here", tmp_path / "copy")
+    here = dj.Instance(path=tmp_path / "here", stores=shared_store(location))
+    thing = things(here, 2)
+    copy = dj.Instance(path=tmp_path / "copy", stores=shared_store(location))
+    assert_a_copy_is_refused(thing, copy.FreeTable("lab.thing"), copy.Schema("lab"))
+    copy.Schema("lab").drop(prompt=False)
+    copy.connection.close()
+    full(here.Schema("lab"))
+    assert dj.verify(here.Schema("lab"), deep=True).sound and len(thing) == 2
+    here.connection.close()
+
+    # What was moved, restored where it was, or copied with its store, is no copy.
+    (tmp_path / "here").rename(tmp_path / "there")
+    there = dj.Instance(path=tmp_path / "there", stores=shared_store(location))
+    thing = things(there, 3)
+    there.connection.close()
+    shutil.copytree(tmp_path / "there", tmp_path / "backup")
+    shutil.rmtree(tmp_path / "there")
+    shutil.copytree(tmp_path / "backup", tmp_path / "there")
+    there = dj.Instance(path=tmp_path / "there", stores=shared_store(location))
+    thing = things(there, 4)
+    there.connection.close()
+    shutil.copytree(tmp_path / "there", tmp_path / "both")
+    shutil.copytree(location, tmp_path / "store too")
+    both = dj.Instance(path=tmp_path / "both", stores=shared_store(tmp_path / "store too"))
+    assert len(things(both, 5)) == 5 and full(both.Schema("lab"))["errors"] == 0
+    both.connection.close()
+
+    # And what has come for good takes over, when it is told so.
+    gone = dj.Instance(path=tmp_path / "backup", stores=shared_store(location))
+    with pytest.raises(DataJointError, match="this is a copy of it") as caught:
+        things(gone, 6)
+    (location / caught.value.context["path"]).unlink()
+    assert len(things(gone, 6)) == 4
+    gone.connection.close()
+    there = dj.Instance(path=tmp_path / "there", stores=shared_store(location))
+    with pytest.raises(DataJointError, match="this is a copy of it"):
+        things(there, 7)
+    there.connection.close()
+
+
+@pytest.mark.databases("postgresql")
+def test_h7_a_copy_of_a_servers_database_on_one_store(project, database, tmp_path):
+    location = tmp_path / "store"
+    location.mkdir()
+    settings = database.settings
+    here = dj.Instance(**settings, stores=shared_store(location))
+    things(here, 1)
+    here.connection.close()
+    project.connection.close()
+    with database.copied() as name:
+        here = dj.Instance(**settings, stores=shared_store(location))
+        copy = dj.Instance(**{**settings, "database__name": name}, stores=shared_store(location))
+        assert_a_copy_is_refused(things(here, 2), copy.FreeTable("lab.thing"), copy.Schema("lab"))
+        copy.connection.close()
+        here.connection.close()
+
+
 def test_h8_empty_prefixes_are_refused(project):
     project.config["stores.flat"] = {
         "protocol": "file",
@@ -371,6 +469,28 @@ def test_h9_a_collection_during_a_staged_insert(scan, schema, objects):
     assert len(scan.fetch1("file").read()) == 1000
 
 
+@pytest.mark.databases("postgresql", "mariadb", "mysql")
+def test_h10_a_staged_row_whose_commit_is_not_answered(scan, schema, project, database, objects):
+    """The program is told that nobody knows, and cleans up nothing that the row, which is there, names."""
+    line = LosesAnswers(database.settings["host"], database.settings["port"])
+    settings = {**database.settings, "port": line.port, "use_tls": False}
+    with dj.Instance(**settings, stores=project.config._core.get("stores")).connection as connection:
+        far = dj.FreeTable(connection, "lab.scan")
+        assert len(far) == 0
+        line.cuts = True
+        with pytest.raises(dj.errors.LostConnectionError, match="not known"), far.staged_insert1 as staged:
+            staged.rec["id"] = 1
+            with staged.open("file", ".bin") as file:
+                file.write(b"x" * 1000)
+        line.cuts = False
+    line.door.close()
+    for _ in range(2):
+        full(schema)
+        assert scan.fetch1("file").read() == b"x" * 1000
+    scan.delete(prompt=False)
+    assert objects() == []
+
+
 def test_h11_metadata_that_tells_no_path(scan, schema, project, objects):
     scan.insert([everything(1), everything(2), everything(3)])
     project.config["gc.automatic"] = False
@@ -386,9 +506,6 @@ def test_h11_metadata_that_tells_no_path(scan, schema, project, objects):
 
 
 def test_clocks_that_are_wrong_by_a_day(scan, schema, objects, tmp_path):
-    import os
-    import time
-
     scan.insert1(everything(1))
     root = tmp_path / "project" / "objects"
     for shift in (-86400, 86400):
@@ -396,6 +513,120 @@ def test_clocks_that_are_wrong_by_a_day(scan, schema, objects, tmp_path):
             os.utime(root / path, (time.time() + shift, time.time() + shift))
         collect(schema, full=True)
         assert len(objects()) == 3 and readable(scan) == 1
+
+
+# What a clock is asked by: whoever loads this in front of the system's own library lives at another time.
+CLOCK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
+static long shift(void) { const char *text = getenv("CLOCK_SHIFT"); return text ? atol(text) : 0; }
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
+    int status = real(clock, now);
+    if (clock == CLOCK_REALTIME) now->tv_sec += shift();
+    return status;
+}
+int gettimeofday(struct timeval *now, void *zone) {
+    struct timespec precise;
+    int status = clock_gettime(CLOCK_REALTIME, &precise);
+    now->tv_sec = precise.tv_sec; now->tv_usec = precise.tv_nsec / 1000;
+    return status;
+}
+time_t time(time_t *now) {
+    struct timespec precise;
+    clock_gettime(CLOCK_REALTIME, &precise);
+    if (now) *now = precise.tv_sec;
+    return precise.tv_sec;
+}
+"""
+
+ELSEWHEN = """
+import sys, time
+import numpy as np
+import lodestore as dj
+
+shift = int(sys.argv[1])
+assert abs(time.time() - float(sys.argv[2]) - shift) < 600, "the clock is not shifted"
+schema = dj.Schema("lab")
+scan = dj.FreeTable("lab.scan")
+collector = dj.gc.GarbageCollector(schema)
+
+def full():
+    assert collector.collect(dry_run=False, full=True)["errors"] == 0
+
+full()
+with dj.conn().transaction:
+    scan.insert1({"id": 2, "trace": np.full(3, 2), "shared": "the same"})
+    # Others look while the row is not committed yet.
+    print("inserted", flush=True)
+    sys.stdin.readline()
+with scan.staged_insert1 as staged:
+    staged.rec["id"] = 3
+    with staged.open("file", ".bin") as file:
+        file.write(b"y" * 500)
+    print("staged", flush=True)
+    sys.stdin.readline()
+(scan & "id = 4").delete(prompt=False)
+scan.insert1({"id": 5, "shared": "new"})
+full()
+"""
+
+
+@pytest.fixture(scope="module")
+def other_clock(tmp_path_factory):
+    """A library with which a program lives at another time."""
+    folder = tmp_path_factory.mktemp("clock")
+    (folder / "clock.c").write_text(CLOCK)
+    library = folder / "clock.so"
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(folder / "clock.c"), "-ldl"], check=True
+    )
+    return library
+
+
+@pytest.mark.parametrize("shift", [-86400, 86400])
+def test_a_program_whose_clock_is_wrong_by_a_day(
+    shift, scan, schema, database, project, objects, other_clock, tmp_path
+):
+    """Two programs, a day apart, insert and collect: neither takes what the other names, or is about to name."""
+    scan.insert([everything(1), everything(4)])
+    environment = {**os.environ, **database.environment(project)}
+    environment |= {"LD_PRELOAD": str(other_clock), "CLOCK_SHIFT": str(shift)}
+    is_sqlite = project.connection.adapter.backend == "sqlite"
+    if is_sqlite:
+        environment["DJ_DATABASE_PATH"] = str(tmp_path / "project")
+    child = subprocess.Popen(
+        [sys.executable, "-c", ELSEWHEN, str(shift), str(time.time())],
+        env=environment,
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for step in ("inserted", "staged"):
+            assert child.stdout.readline() == step + "\n", child.stderr.read()
+            # On SQLite a collector would wait for the transaction.
+            if step == "staged" or not is_sqlite:
+                full(schema)
+            child.stdin.write("\n")
+            child.stdin.flush()
+        _, complaints = child.communicate(timeout=60)
+    finally:
+        child.kill()
+    assert child.returncode == 0, complaints
+    full(schema)
+    assert sorted(scan.to_arrays("id")) == [1, 2, 3, 5] and readable(scan) == 4
+    assert scan.to_arrays("shared", order_by="id").tolist() == ["the same", "the same", None, "new"]
+    assert dj.verify(schema, deep=True).sound
+    scan.delete(prompt=False)
+    collect(schema)
+    assert objects() == []
 
 
 def test_a_store_that_cannot_be_listed(scan, schema, objects, tmp_path):

@@ -194,6 +194,20 @@ class PostgreSQL:
             quoted = name.replace('"', '""')
             self._run(f'DROP SCHEMA "{quoted}" CASCADE')
 
+    @contextmanager
+    def copied(self):
+        """The name of a copy of the tests' database, which is there for a while."""
+        self._forget()
+        with closing(self.connect("postgres")) as connection, connection.cursor() as cursor:
+            # It is copied only while nobody uses it.
+            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+            cursor.execute(others, [self.database])
+            cursor.execute(f"CREATE DATABASE {self.database}_copy TEMPLATE {self.database}")
+            try:
+                yield f"{self.database}_copy"
+            finally:
+                cursor.execute(f"DROP DATABASE {self.database}_copy WITH (FORCE)")
+
     def kill(self):
         """Ends the server at once, as a crash would."""
         self._forget()

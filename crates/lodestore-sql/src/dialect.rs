@@ -469,6 +469,12 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// read them or not, as far as the database tells.
     fn coded_columns(&self, schemas: &[SchemaName]) -> Statement;
 
+    /// A query for a text that no other database has, on this server or on another, not even a copy of this one. `None`
+    /// where there is none that one can rely on.
+    fn server_identity(&self) -> Option<Statement> {
+        None
+    }
+
     /// A query that tells which rights the user has, for [`Dialect::sees_all`]. `None` if the catalog hides nothing.
     fn rights(&self) -> Option<Statement> {
         None

@@ -58,7 +58,7 @@ macro_rules! forward {
 
             fn list(&self, folder: Option<&StorePath>) -> Result<Entries<'_>> {
                 self.$before()?;
-                self.inner.list(folder)
+                Ok(Box::new(self.inner.list(folder)?.map(|entry| entry.and_then(|entry| self.listed(entry)))))
             }
 
             fn delete(&self, path: &StorePath) -> Result<()> {
@@ -155,6 +155,10 @@ impl CountingStore {
         Ok(())
     }
 
+    fn listed(&self, entry: Entry) -> Result<Entry> {
+        Ok(entry)
+    }
+
     fn weigh(&self, read: usize) {
         self.bytes_read.fetch_add(read as u64, Ordering::Relaxed);
     }
@@ -162,11 +166,13 @@ impl CountingStore {
 
 forward!(CountingStore, count, weigh);
 
-/// Fails after so many requests, and from then on.
+/// Fails after so many requests, and from then on; or fails to list.
 #[derive(Debug)]
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
     left: Arc<AtomicI64>,
+    /// The number of entries that are still listed, if only listings are to fail.
+    entries: Option<AtomicI64>,
 }
 
 impl FaultyStore {
@@ -177,11 +183,25 @@ impl FaultyStore {
 
     /// Lets so many pass as `left` says, which others count down as well.
     pub fn sharing(inner: Arc<dyn Store>, left: Arc<AtomicI64>) -> Arc<Self> {
-        Arc::new(FaultyStore { inner, left })
+        Arc::new(FaultyStore { inner, left, entries: None })
+    }
+
+    /// Lists so many entries in all, and fails where the next one would come; everything else it does as it should.
+    pub fn listing(inner: Arc<dyn Store>, entries: i64) -> Arc<Self> {
+        let left = Arc::new(AtomicI64::new(i64::MAX));
+        Arc::new(FaultyStore { inner, left, entries: Some(AtomicI64::new(entries)) })
     }
 
     fn spend(&self) -> Result<()> {
-        if self.left.fetch_sub(1, Ordering::Relaxed) > 0 {
+        self.take(&self.left)
+    }
+
+    fn listed(&self, entry: Entry) -> Result<Entry> {
+        self.entries.as_ref().map_or(Ok(()), |entries| self.take(entries)).map(|()| entry)
+    }
+
+    fn take(&self, left: &AtomicI64) -> Result<()> {
+        if left.fetch_sub(1, Ordering::Relaxed) > 0 {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Storage, "the store fails, as it was told to").with("store", self.inner.name()))

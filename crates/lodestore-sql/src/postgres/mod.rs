@@ -246,6 +246,11 @@ impl Dialect for Postgres {
         journal::coded_columns(schemas)
     }
 
+    fn server_identity(&self) -> Option<Statement> {
+        let sql = "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || current_database()::text";
+        Some(Statement { sql: sql.into(), parameters: Vec::new() })
+    }
+
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {
         FullTableName::parse(text).ok()
     }

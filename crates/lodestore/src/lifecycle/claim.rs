@@ -3,6 +3,9 @@
 //! Two databases that have a schema of the same name would take each other's objects for garbage. So the first one that
 //! writes objects of a schema into a store leaves an object there, `.lodestore/claims/{schema}.json`, that tells the
 //! schema's identity; another one is refused before it writes.
+//!
+//! A copy of the database has the same identity. So the claim tells also where the database is at home, and which store
+//! this is: a database from elsewhere is refused, unless the store came along with it ([`super::home`]).
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +14,7 @@ use lodestore_objects::{PutMode, PutOutcome, Store};
 use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath, Timestamp};
 use serde_json::{Value as Json, json};
 
+use super::home::{Home, seat};
 use crate::Instance;
 
 /// The claims that were seen to be ours, by schema and URL of the store.
@@ -39,29 +43,59 @@ impl Instance {
         let claimed = match (&identity, store.get(&path)?) {
             (_, Some(found)) => Some(found),
             (None, None) => None,
-            (Some(identity), None) => {
-                let text = json!({
-                    "identity": &**identity,
-                    "schema": schema.as_str(),
-                    "database": self.place(),
-                    "since": Timestamp::now().to_string(),
-                });
-                match store.put(&path, &[text.to_string().into_bytes().into()], PutMode::Create)? {
-                    PutOutcome::Written => None,
-                    PutOutcome::AlreadyThere => store.get(&path)?,
-                }
-            }
+            (Some(identity), None) => match self.put_claim(schema, store, identity, PutMode::Create)? {
+                PutOutcome::Written => None,
+                PutOutcome::AlreadyThere => store.get(&path)?,
+            },
         };
         if let Some(found) = claimed {
             let told: Json = serde_json::from_slice(&found).unwrap_or_default();
-            if identity.is_none() || told["identity"].as_str() != identity.as_deref() {
-                return self.refuse_claim(schema, store, &path, &told, identity.is_none());
+            let Some(identity) = identity.as_deref().filter(|identity| told["identity"].as_str() == Some(identity))
+            else {
+                let why = match &identity {
+                    // The journal is being made in this transaction, and the store may remember an earlier one.
+                    None => "the schema has no identity yet",
+                    Some(_) => "the schema has another identity here",
+                };
+                return Err(refuse_claim(schema, store, &path, &told, why));
+            };
+            if !self.is_at_home(store, &told) {
+                return Err(refuse_claim(schema, store, &path, &told, "this is a copy of it"));
+            }
+            let home = self.home();
+            if home.is_certain() && (told["home"] != home.to_json() || told["store"].as_str() != Some(&seat(store))) {
+                // It has been moved, alone or with its store.
+                self.put_claim(schema, store, identity, PutMode::Replace)?;
             }
         }
         if identity.is_some() {
             self.lifecycle().claims.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
         }
         Ok(())
+    }
+
+    fn put_claim(
+        &self,
+        schema: &SchemaName,
+        store: &Arc<dyn Store>,
+        identity: &str,
+        mode: PutMode,
+    ) -> Result<PutOutcome> {
+        let text = json!({
+            "identity": identity,
+            "schema": schema.as_str(),
+            "database": self.place(),
+            "home": self.home().to_json(),
+            "store": seat(store),
+            "since": Timestamp::now().to_string(),
+        });
+        store.put(&claim_path(schema)?, &[text.to_string().into_bytes().into()], mode)
+    }
+
+    /// True if a claim with the identity of this database is its own, and not that of one of which it is a copy.
+    fn is_at_home(&self, store: &Arc<dyn Store>, told: &Json) -> bool {
+        let is_here = self.home().may_be(&Home::from_json(&told["home"]));
+        is_here || told["store"].as_str().is_some_and(|place| place != seat(store))
     }
 
     /// Takes back the claims of a schema that is gone, in all stores that can be reached.
@@ -75,7 +109,7 @@ impl Instance {
                     Some(found) => serde_json::from_slice(&found).unwrap_or_default(),
                     None => return Ok(()),
                 };
-                match told["identity"].as_str() == identity && identity.is_some() {
+                match told["identity"].as_str() == identity && identity.is_some() && self.is_at_home(&store, &told) {
                     true => store.delete(&path),
                     false => Ok(()),
                 }
@@ -84,29 +118,20 @@ impl Instance {
             let _ = release();
         }
     }
+}
 
-    fn refuse_claim(
-        &self,
-        schema: &SchemaName,
-        store: &Arc<dyn Store>,
-        path: &StorePath,
-        told: &Json,
-        untold: bool,
-    ) -> Result<()> {
-        // The journal is being made in this transaction, and the store may remember an earlier one.
-        let why = if untold { "the schema has no identity yet" } else { "the schema has another identity here" };
-        let other = told["database"].as_str().unwrap_or("another database");
-        Err(Error::new(
-            ErrorKind::InvalidConfig,
-            format!("the objects of schema `{schema}` in this store belong to {other} ({why})"),
-        )
-        .with("store", store.name())
-        .with("path", path)
-        .with_hint(
-            "give this database a store, or a location, of its own, or another name to the schema; if the other database is \
-             gone for good and this one has its rows, delete the object at this path",
-        ))
-    }
+fn refuse_claim(schema: &SchemaName, store: &Arc<dyn Store>, path: &StorePath, told: &Json, why: &str) -> Error {
+    let other = told["database"].as_str().unwrap_or("another database");
+    Error::new(
+        ErrorKind::InvalidConfig,
+        format!("the objects of schema `{schema}` in this store belong to {other} ({why})"),
+    )
+    .with("store", store.name())
+    .with("path", path)
+    .with_hint(
+        "give this database a store, or a location, of its own, or another name to the schema; if the other database is gone \
+         for good and this one has its rows, delete the object at this path",
+    )
 }
 
 pub(super) fn claim_path(schema: &SchemaName) -> Result<StorePath> {

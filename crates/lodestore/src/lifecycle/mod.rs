@@ -85,8 +85,11 @@ mod claim;
 mod collect;
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod doubt_tests;
 mod files;
 mod generation;
+mod home;
 mod intent;
 mod journal;
 mod object;
