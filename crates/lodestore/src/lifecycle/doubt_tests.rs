@@ -16,32 +16,51 @@ use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath, Value};
 use crate::config::Config;
 use crate::{CollectOptions, Collected, Instance, NdArray, NpyRef, Tier, row};
 
-/// A database one of whose queries fails: the one for which the count comes to zero.
+/// What happens beside a query: before it is sent, and after its rows came.
+trait Beside: std::fmt::Debug + Send + Sync {
+    fn before(&self, _sql: &str) {}
+
+    fn after(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// One query fails: the one for which the count comes to zero.
+impl Beside for AtomicI64 {
+    fn after(&self) -> Result<()> {
+        match self.fetch_sub(1, Ordering::Relaxed) {
+            0 => Err(Error::new(ErrorKind::LostConnection, "the query was not answered")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A database beside whose queries something happens.
 #[derive(Debug)]
 struct Doubtful {
     inner: sqlite::Driver,
-    queries: Arc<AtomicI64>,
+    beside: Arc<dyn Beside>,
 }
 
 impl Driver for Doubtful {
     fn connect(&self) -> Result<Box<dyn Connection>> {
-        Ok(Box::new(DoubtfulConnection { inner: self.inner.connect()?, queries: self.queries.clone() }))
+        Ok(Box::new(DoubtfulConnection { inner: self.inner.connect()?, beside: self.beside.clone() }))
     }
 }
 
 #[derive(Debug)]
 struct DoubtfulConnection {
     inner: Box<dyn Connection>,
-    queries: Arc<AtomicI64>,
+    beside: Arc<dyn Beside>,
 }
 
-impl DoubtfulConnection {
-    fn ask(&self) -> Result<()> {
-        match self.queries.fetch_sub(1, Ordering::Relaxed) {
-            0 => Err(Error::new(ErrorKind::LostConnection, "the query was not answered")),
-            _ => Ok(()),
-        }
-    }
+/// The project in a folder, beside whose queries something happens.
+fn doubtful(folder: &Path, beside: Arc<dyn Beside>) -> Instance {
+    let driver = Doubtful { inner: sqlite::Driver::new(folder.join("lodestore.db")), beside };
+    let mut config = Config::default();
+    config.set("database.backend", "sqlite".into()).unwrap();
+    config.set("database.path", folder.to_string_lossy().as_ref().into()).unwrap();
+    Instance::open_through(Arc::new(RwLock::new(config)), |_| Pool::new(driver)).unwrap()
 }
 
 impl Connection for DoubtfulConnection {
@@ -58,9 +77,10 @@ impl Connection for DoubtfulConnection {
     }
 
     fn query_each(&mut self, sql: &str, parameters: &[Value], visit: &mut RowVisitor<'_>) -> Result<()> {
+        self.beside.before(sql);
         // Some rows come before the trouble does.
         self.inner.query_each(sql, parameters, visit)?;
-        self.ask()
+        self.beside.after()
     }
 
     fn query_columns(
@@ -151,12 +171,7 @@ fn a_query_that_fails_loses_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let before = fill(folder.path());
         let queries = Arc::new(AtomicI64::new(i64::MAX));
-        let driver =
-            Doubtful { inner: sqlite::Driver::new(folder.path().join("lodestore.db")), queries: queries.clone() };
-        let mut config = Config::default();
-        config.set("database.backend", "sqlite".into()).unwrap();
-        config.set("database.path", folder.path().to_string_lossy().as_ref().into()).unwrap();
-        let instance = Instance::open_through(Arc::new(RwLock::new(config)), |_| Pool::new(driver)).unwrap();
+        let instance = doubtful(folder.path(), queries.clone());
         queries.store(number, Ordering::Relaxed);
         let outcome = collect(&instance);
         let came_to_it = queries.load(Ordering::Relaxed) < 0;
@@ -200,4 +215,56 @@ fn a_listing_that_ends_in_the_middle_deletes_nothing() {
         instance.close();
     }
     assert!(failed > 5, "{failed} listings failed");
+}
+
+/// A program that keeps a row out of sight: whichever table is read next, the row has just been moved to the other.
+#[derive(Debug)]
+struct Hiding {
+    other: Instance,
+    moves: AtomicI64,
+}
+
+impl Hiding {
+    fn table(&self) -> crate::Table {
+        self.other.schema("lab").unwrap().table("Thing").unwrap().unwrap()
+    }
+}
+
+impl Beside for Hiding {
+    fn before(&self, sql: &str) {
+        if !sql.starts_with("SELECT DISTINCT json_extract(\"shared\"") {
+            return;
+        }
+        let is_hidden = self.table().is_empty().unwrap();
+        match sql.contains("~deleted_") {
+            true if is_hidden => drop(self.table().undelete(None).unwrap()),
+            false if !is_hidden => drop(self.table().delete().unwrap()),
+            _ => return,
+        }
+        self.moves.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_row_that_moves_while_references_are_read_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = Instance::embedded(folder.path()).unwrap();
+    other.configure(|config| config.set("gc.automatic", false.into())).unwrap();
+    let lab = other.schema("lab").unwrap();
+    let table = lab.declare("Thing", Tier::Manual, "id : int32\n---\nshared : <blob@>").unwrap();
+    table.insert([row! { "id" => 1, "shared" => "the same" }, row! { "id" => 2, "shared" => "the same" }]).unwrap();
+    table.restrict("id = 2").unwrap().delete().unwrap();
+    other.configure(|config| config.set("gc.undelete", 3600.into())).unwrap();
+    table.delete().unwrap();
+
+    let hiding = Arc::new(Hiding { other: other.clone(), moves: AtomicI64::new(0) });
+    let instance = doubtful(folder.path(), hiding.clone());
+    let found = instance.collect(&[SchemaName::new("lab").unwrap()], &CollectOptions::default()).unwrap();
+    assert!(hiding.moves.load(Ordering::Relaxed) > 0);
+    assert_eq!((found.hash.deleted, found.hash.referenced), (0, 1), "{found:?}");
+    if table.is_empty().unwrap() {
+        table.undelete(None).unwrap();
+    }
+    assert_eq!(table.fetch1().unwrap().get("shared"), Some(&"the same".into()));
+    instance.close();
 }
