@@ -53,6 +53,9 @@ VALUES = {
     "<filepath@main>": "raw/notes.txt",
 }
 
+#: What files hold: enough to be worth compressing.
+NOTES = "some text\n" * 500
+
 # What the peer itself cannot do, by server and type: what to do, and why it fails. The test shows each.
 PEER_CANNOT = {
     ("postgresql", "uuid"): ("insert and read", "it takes uuids for bytes"),
@@ -102,7 +105,7 @@ def prepared(kind, value, tmp_path):
         root = tmp_path / "project" / "objects" if "filepath" in kind else tmp_path / "given"
         path = root / value
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("some text")
+        path.write_text(NOTES)
         return value if "filepath" in kind else str(path)
     return value
 
@@ -110,10 +113,10 @@ def prepared(kind, value, tmp_path):
 def assert_same(kind, got, value):
     if "attach" in kind:
         with open(got) as file:
-            assert file.read() == "some text"
+            assert file.read() == NOTES
     elif "filepath" in kind:
         with got.open() as file:
-            assert file.read() in ("some text", b"some text")
+            assert file.read() in (NOTES, NOTES.encode())
     elif "npy" in kind:
         np.testing.assert_array_equal(np.asarray(got.load() if hasattr(got, "load") else got), value)
     elif "blob" in kind:

@@ -14,6 +14,8 @@ pub enum KeyType {
     Secret,
     /// True or false; as text also yes, no, on, off, 1, 0.
     Bool,
+    /// True or false, or nothing.
+    OptionalBool,
     /// True, false, a JSON object, or nothing.
     OptionalBoolOrObject,
     /// A whole number in a range.
@@ -89,7 +91,7 @@ pub const KEYS: &[Key] = {
             B(false),
         ),
         key("jobs.add_job_metadata", "DJ_JOBS_ADD_JOB_METADATA", Bool, B(false)),
-        key("attach.compress", "DJ_ATTACH_COMPRESS", Bool, B(true)),
+        key("attach.compress", "DJ_ATTACH_COMPRESS", OptionalBool, Null),
         key("gc.automatic", "DJ_GC_AUTOMATIC", Bool, B(true)),
         key("gc.grace", "DJ_GC_GRACE", Int(0, 3_153_600_000), I(0)),
         key("gc.horizon", "DJ_GC_HORIZON", Int(0, 3_153_600_000), I(0)),
@@ -150,7 +152,9 @@ impl Key {
     pub fn check(&self, value: Json) -> Result<Json> {
         use KeyType::*;
         let expected = match self.kind {
-            OptionalText | Secret | OptionalBoolOrObject | OptionalInt(..) | OptionalChoice(_) if value.is_null() => {
+            OptionalText | Secret | OptionalBool | OptionalBoolOrObject | OptionalInt(..) | OptionalChoice(_)
+                if value.is_null() =>
+            {
                 return Ok(value);
             }
             Text | OptionalText | Secret => match &value {
@@ -158,7 +162,7 @@ impl Key {
                 Json::Number(number) if self.kind == Secret => return Ok(number.to_string().into()),
                 _ => "text".to_owned(),
             },
-            Bool => match boolean(&value) {
+            Bool | OptionalBool => match boolean(&value) {
                 Some(flag) => return Ok(flag.into()),
                 None => "true or false".to_owned(),
             },

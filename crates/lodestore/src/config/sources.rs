@@ -304,7 +304,7 @@ mod tests {
         use super::super::KeyType::*;
         match key.kind {
             Text | OptionalText | Secret => "other".into(),
-            Bool | OptionalBoolOrObject => json!(key.default() != json!(true)),
+            Bool | OptionalBool | OptionalBoolOrObject => json!(key.default() != json!(true)),
             Int(low, _) => json!(if key.default() == json!(low) { low + 1 } else { low }),
             OptionalInt(low, _) => json!(low),
             Choice(words) | OptionalChoice(words) => json!(words.iter().find(|word| key.default() != **word).unwrap()),

@@ -4,16 +4,18 @@ use lodestore_codec::{Context, Encoded};
 use lodestore_db::{Column, ColumnData};
 use lodestore_types::{Error, ErrorKind, Result, Value};
 use rayon::prelude::*;
+use serde_json::Value as Json;
 
 use super::check::{Cells, Checked};
 use super::copy::copied;
 use super::plan::Plan;
+use crate::config::Backend;
 use crate::current::work_for;
 use crate::filepath::look_up;
 use crate::placement::{Upload, place, place_folder, write_all};
 use crate::staged::Finished;
 use crate::transaction::Fresh;
-use crate::{StagedObject, Table};
+use crate::{Instance, StagedObject, Table};
 
 /// So many bytes of values are encoded and written together; a greater one goes alone.
 const BATCH_BYTES: usize = 128 << 20;
@@ -119,6 +121,14 @@ enum Outcome {
     Object(Box<Upload>),
 }
 
+/// On a server DataJoint may read the same rows, and it knows no compressed attachments.
+fn compresses_files(instance: &Instance) -> bool {
+    match instance.config().get("attach.compress") {
+        Ok(Json::Bool(wanted)) => wanted,
+        _ => instance.config().backend() == Backend::Sqlite,
+    }
+}
+
 fn encode(table: &Table, plan: &Plan<'_>, job: Job) -> Result<Outcome> {
     let attribute = plan.attributes[job.column];
     let target = plan.targets[job.column].as_ref();
@@ -129,7 +139,7 @@ fn encode(table: &Table, plan: &Plan<'_>, job: Job) -> Result<Outcome> {
         attribute: attribute.name.clone(),
         key: job.key,
         store: target.map(|target| target.spec.name.clone()),
-        compress_files: table.instance().config().get_bool("attach.compress"),
+        compress_files: compresses_files(table.instance()),
     };
     if let Some(staged) = StagedObject::within(&job.value) {
         return match staged.finish(&context).map_err(|error| error.with("row", job.number))? {
