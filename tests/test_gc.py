@@ -695,3 +695,34 @@ def test_a_collection_tells_how_much_it_frees(stored_project):
         planned["schema_paths_orphaned_bytes"] == 20_000 and 500 <= planned["hash_paths_orphaned_bytes"] < 600
     )
     assert done["deleted"] == 21 and done["bytes_freed"] == 20_000 + planned["hash_paths_orphaned_bytes"]
+
+
+def test_rows_that_two_change_at_once_leave_nothing(scan, schema, project, objects):
+    """Of all that was ever the row's, only what it names in the end stays."""
+
+    def work(role):
+        # Each thread has a connection of its own.
+        for number in range(12):
+            row = {"id": number % 3, "trace": np.full(3, number), "file": (".bin", bytes([role, number]))}
+            work = [
+                lambda row=row: scan.insert1(row, replace=True),
+                lambda row=row: scan.update1(row) if scan & {"id": row["id"]} else None,
+                lambda row=row: (scan & {"id": row["id"]}).delete(prompt=False),
+            ]
+            for attempt in range(20):
+                try:
+                    work[(number + role) % 3]()
+                    break
+                except DataJointError:
+                    # The other was faster, or both stood in each other's way.
+                    time.sleep(0.002 * attempt)
+
+    threads = [threading.Thread(target=work, args=(role,)) for role in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    collect(schema)
+    report = schema.verify()
+    assert report.sound and report.counts["unreferenced"] == 0 and readable(scan) == len(scan)
+    assert len(objects()) == 2 * len(scan)

@@ -434,6 +434,12 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// In which words a journal is kept.
     fn journal_words(&self) -> JournalWords;
 
+    /// What a transaction says so that nobody else adds or changes rows of a table before it ends. `None` where one that
+    /// inserts what it finds in the table has said so already.
+    fn lock_rows_of(&self, _table: &FullTableName) -> Option<String> {
+        None
+    }
+
     /// The text under a key of a JSON column, told apart to the bit; NULL if there is none.
     fn json_word(&self, column: &str, key: &str) -> String;
 

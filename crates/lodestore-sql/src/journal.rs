@@ -304,6 +304,13 @@ impl<'a> Journal<'a> {
         Ok(Statement { sql, parameters: parameters.collect() })
     }
 
+    /// Counts the rows of a query of one table, and keeps others from changing them before the transaction ends. `None`
+    /// where whoever writes is alone.
+    pub fn lock_rows(&self, query: &str) -> Option<String> {
+        let locked = Some(self.words.locked).filter(|locked| !locked.is_empty())?;
+        Some(format!("SELECT count(*) FROM ({query}{locked}) {}", self.dialect.quote("$1")))
+    }
+
     /// Adds the objects that the values of a column name in the rows of `source`, a table or query, of which `condition`
     /// holds.
     ///

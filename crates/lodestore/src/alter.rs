@@ -93,7 +93,7 @@ impl Table {
                 self.check_none(&script.obstacles)?;
                 self.check_values(alteration)?;
                 instance.with_connection(|connection| {
-                    instance.release_where(connection, &dropped, "1 = 1")?;
+                    instance.release_all(connection, &dropped)?;
                     run_all(connection, &script.statements).map_err(explain)
                 })?;
                 self.check_none(&script.proofs)

@@ -171,7 +171,7 @@ fn drop_all(instance: &Instance, tables: &[FullTableName], kept: Vec<FullTableNa
     let abandoned = Abandoned::of(instance, tables)?;
     let outcome = instance.write(Vec::new(), |connection| {
         for heading in &headings {
-            instance.release_where(connection, heading, "1 = 1")?;
+            instance.release_all(connection, heading)?;
         }
         abandoned.iter().try_for_each(|migration| migration.go(instance, connection))?;
         run_all(connection, &statements)

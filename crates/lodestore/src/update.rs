@@ -95,8 +95,10 @@ impl Query {
             match found.first().and_then(|row| row.first()) {
                 // How many rows an update changed, databases do not count alike.
                 Some(Value::Int(1) | Value::Bool(true)) => {
-                    if let Some(old) = &old {
-                        self.instance().release_query(connection, table.name(), &owning, old)?;
+                    if let Some(old) = &old
+                        && self.instance().release_query(connection, table.name(), &owning, old)? == Some(0)
+                    {
+                        return Err(not_there(key));
                     }
                     connection.execute(&sql, &parameters)
                 }

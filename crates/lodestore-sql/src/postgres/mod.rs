@@ -226,6 +226,10 @@ impl Dialect for Postgres {
         journal::WORDS
     }
 
+    fn lock_rows_of(&self, table: &FullTableName) -> Option<String> {
+        Some(format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", self.table(table)))
+    }
+
     fn json_word(&self, column: &str, key: &str) -> String {
         journal::json_word(column, key)
     }

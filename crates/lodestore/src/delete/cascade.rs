@@ -180,8 +180,8 @@ impl<'a> Cascade<'a> {
         let mut kept = Vec::new();
         for (at, node) in self.plan.nodes.iter().enumerate() {
             match keeping {
-                Some(keeping) => kept.push(keeping.keep(self.instance, connection, at, &self.is_doomed(at))?),
-                None => self.instance.release_where(connection, &node.heading, &self.is_doomed(at))?,
+                Some(keeping) => kept.push(Some(keeping.keep(self.instance, connection, at, &self.is_doomed(at))?)),
+                None => kept.push(self.instance.release_where(connection, &node.heading, &self.is_doomed(at))?),
             }
         }
         self.untie(connection)?;
@@ -200,7 +200,7 @@ impl<'a> Cascade<'a> {
             let rows = connection
                 .execute(&statement.sql, &statement.parameters)
                 .map_err(|error| refused(error, &node.name))?;
-            if kept.get(at).is_some_and(|kept| *kept != rows) {
+            if kept[at].is_some_and(|kept| kept != rows) {
                 return Err(changed());
             }
             if at == self.plan.root {
@@ -208,6 +208,7 @@ impl<'a> Cascade<'a> {
             }
         }
         if let Some(keeping) = keeping {
+            let kept: Vec<u64> = kept.into_iter().flatten().collect();
             keeping.list(self.instance, connection, &kept)?;
         }
         Ok(deleted)

@@ -21,6 +21,7 @@ use lodestore_types::{Error, ErrorKind, FullTableName, Result};
 
 use crate::Query;
 use crate::graph::master_of;
+use crate::undelete::changed;
 use cascade::Cascade;
 use plan::Plan;
 pub use preview::Affected;
@@ -156,14 +157,26 @@ impl Query {
                     Some(self.expression().table_columns(instance.dialect(), &columns)?)
                 }
             };
-            instance
-                .write(Vec::new(), |connection| {
-                    if let Some(rows) = &rows {
-                        instance.release_query(connection, table, &owning, rows)?;
-                    }
-                    connection.execute(&statement.sql, &statement.parameters)
-                })
-                .map_err(|error| refused(error, table))
+            let delete = || {
+                let mut is_other = false;
+                let outcome = instance.write(Vec::new(), |connection| {
+                    let released = match &rows {
+                        Some(rows) => instance.release_query(connection, table, &owning, rows)?,
+                        None => None,
+                    };
+                    let deleted = connection.execute(&statement.sql, &statement.parameters)?;
+                    is_other = released.is_some_and(|released| released != deleted);
+                    if is_other { Err(changed()) } else { Ok(deleted) }
+                });
+                (outcome, is_other)
+            };
+            let mut attempt = 1;
+            loop {
+                match delete() {
+                    (Err(_), true) if attempt < ATTEMPTS => attempt += 1,
+                    (outcome, _) => return outcome.map_err(|error| refused(error, table)),
+                }
+            }
         };
         delete().map_err(|error| self.still_referred_to(error))
     }

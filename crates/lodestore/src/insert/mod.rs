@@ -223,7 +223,11 @@ impl Work<'_> {
         if !watched.is_empty() {
             instance.open_journal(&self.table.name().schema)?;
         }
+        let lock = instance.dialect().lock_rows_of(self.table.name()).filter(|_| !replaced.is_empty());
         let work = |connection: &mut dyn Connection| {
+            if let Some(lock) = &lock {
+                connection.execute(lock, &[])?;
+            }
             for (owning, rows) in &replaced {
                 instance.release_query(connection, self.table.name(), owning, rows)?;
             }

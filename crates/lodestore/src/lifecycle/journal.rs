@@ -187,6 +187,9 @@ impl Instance {
     /// Releases the objects that the rows of a table name of which `condition` holds. Called in the transaction in which
     /// they go, after [`Instance::prepare_release`].
     ///
+    /// Gives their number, if only these rows were released and kept from others: where more go, another program has added
+    /// some meanwhile.
+    ///
     /// # Errors
     /// The database's.
     pub(crate) fn release_where(
@@ -194,10 +197,24 @@ impl Instance {
         connection: &mut dyn Connection,
         heading: &Heading,
         condition: &str,
-    ) -> Result<()> {
-        let Some(table) = &heading.table else { return Ok(()) };
-        let source = Statement { sql: self.dialect().table(table), parameters: Vec::new() };
-        self.release(connection, table, &self.owning(heading), &source, condition)
+    ) -> Result<Option<u64>> {
+        let Some(table) = &heading.table else { return Ok(None) };
+        let source = self.dialect().table(table);
+        let rows = Statement { sql: format!("SELECT 1 FROM {source} WHERE ({condition})"), parameters: Vec::new() };
+        self.release(connection, table, &self.owning(heading), &rows, &source, condition)
+    }
+
+    /// Releases the objects of all rows of a table, to which nobody else adds any before the transaction ends.
+    ///
+    /// # Errors
+    /// As [`Instance::release_where`].
+    pub(crate) fn release_all(&self, connection: &mut dyn Connection, heading: &Heading) -> Result<()> {
+        let owns = !self.owning(heading).is_empty();
+        if let Some(lock) = heading.table.as_ref().filter(|_| owns).and_then(|table| self.dialect().lock_rows_of(table))
+        {
+            connection.execute(&lock, &[])?;
+        }
+        self.release_where(connection, heading, "1 = 1").map(drop)
     }
 
     /// Like [`Instance::release_where`], for the rows of a query.
@@ -210,10 +227,9 @@ impl Instance {
         table: &FullTableName,
         owning: &[super::Owning],
         query: &Statement,
-    ) -> Result<()> {
-        let sql = format!("({}) {}", query.sql, self.dialect().quote("$0"));
-        let source = Statement { sql, parameters: query.parameters.clone() };
-        self.release(connection, table, owning, &source, "1 = 1")
+    ) -> Result<Option<u64>> {
+        let source = format!("({}) {}", query.sql, self.dialect().quote("$0"));
+        self.release(connection, table, owning, query, &source, "1 = 1")
     }
 
     fn release(
@@ -221,19 +237,25 @@ impl Instance {
         connection: &mut dyn Connection,
         table: &FullTableName,
         owning: &[super::Owning],
-        source: &Statement,
+        rows: &Statement,
+        source: &str,
         condition: &str,
-    ) -> Result<()> {
+    ) -> Result<Option<u64>> {
         let journal = self.journal(&table.schema);
+        let lock = journal.lock_rows(&rows.sql).filter(|_| !owning.is_empty());
+        let locked = match lock {
+            Some(lock) => connection.query(&lock, &rows.parameters)?.first().and_then(|row| row[0].as_i64()),
+            None => None,
+        };
         let mut released = 0;
         for owning in owning {
-            let text = journal.release_where(&owning.column, owning.owned, &source.sql, condition)?;
-            released += connection.execute(&text, &source.parameters)?;
+            let text = journal.release_where(&owning.column, owning.owned, source, condition)?;
+            released += connection.execute(&text, &rows.parameters)?;
         }
         if released > 0 {
             self.note_released(&table.schema);
         }
-        Ok(())
+        Ok(locked.and_then(|locked| u64::try_from(locked).ok()))
     }
 }
 

@@ -123,7 +123,7 @@ impl<'a> Work<'a> {
     /// Releases the objects of a column of the shadow that a query gives.
     pub(super) fn release(&self, connection: &mut dyn Connection, column: &str, rows: &Statement) -> Result<()> {
         match self.plan.owning(self.instance, column) {
-            Some(owning) => self.instance.release_query(connection, &self.record.table, &[owning], rows),
+            Some(owning) => self.instance.release_query(connection, &self.record.table, &[owning], rows).map(drop),
             None => Ok(()),
         }
     }
