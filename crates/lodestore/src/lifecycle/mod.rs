@@ -43,8 +43,10 @@
 //!
 //! # Whoever deletes or changes rows
 //!
-//! In the same transaction, before the rows go, the paths that they name are added to `~released`. After the commit
-//! a collection of what is released follows at once.
+//! In the same transaction, before the rows go, they are locked and counted, and the paths that they name are added to
+//! `~released`. If more rows go than were locked, another program has added some in between: then it begins again. Rows
+//! that are replaced may come to be in that moment, so there the table is locked.
+//! After the commit a collection of what is released follows at once.
 //!
 //! Deleted rows that are kept so that they can come back ([`crate::undelete`]) are moved to other tables instead, and name
 //! their objects from there. To this protocol a move is no step at all: references are read as of one moment.
