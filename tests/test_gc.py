@@ -677,7 +677,8 @@ def test_on_every_kind_of_store(stored_project):
 
 
 @pytest.mark.databases("sqlite")
-def test_a_collection_tells_how_much_it_frees(stored_project):
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_collection_tells_how_much_it_frees(stored_project, listed):
     schema = stored_project.Schema("lab")
 
     @schema

@@ -13,6 +13,7 @@ use super::intent::ROWS_AT_ONCE;
 use super::object::{Named, Object, Section, owners, section};
 use super::references::References;
 use super::report::{CollectOptions, Collected};
+use super::scan::Sizes;
 use crate::Instance;
 
 /// So many released objects are looked at together.
@@ -152,12 +153,10 @@ impl Instance {
         if !options.dry_run {
             self.take_over(schema, has_journal)?;
         }
-        if options.full {
-            self.scan(schema, options, report)?;
-        }
+        let listed = if options.full { self.scan(schema, options, report)? } else { Sizes::default() };
         if self.has_journal(schema)? {
             report.expired += if options.dry_run { self.expired(schema)? } else { self.expire(schema)? };
-            self.sweep(schema, options, report)?;
+            self.sweep(schema, options, &listed, report)?;
         }
         Ok(())
     }
@@ -230,7 +229,13 @@ impl Instance {
     }
 
     /// Goes through the released objects.
-    fn sweep(&self, schema: &SchemaName, options: &CollectOptions, report: &mut Collected) -> Result<()> {
+    fn sweep(
+        &self,
+        schema: &SchemaName,
+        options: &CollectOptions,
+        listed: &Sizes,
+        report: &mut Collected,
+    ) -> Result<()> {
         let grace = options.grace.unwrap_or_else(|| self.grace());
         let journal = self.journal(schema);
         let mut behind = 0;
@@ -241,7 +246,7 @@ impl Instance {
             behind = last[0].as_i64().ok_or_else(strange)?;
             looked = true;
             let candidates = self.candidates(schema, &rows, options, report)?;
-            self.settle_fate(schema, candidates, options, report)?;
+            self.settle_fate(schema, candidates, options, listed, report)?;
         }
         if looked && !options.dry_run {
             let forget = journal.forget_condemned(REMEMBERED)?;
@@ -321,6 +326,7 @@ impl Instance {
         schema: &SchemaName,
         candidates: Vec<Candidate>,
         options: &CollectOptions,
+        listed: &Sizes,
         report: &mut Collected,
     ) -> Result<()> {
         let verdicts = self.look(schema, &candidates)?;
@@ -338,7 +344,7 @@ impl Instance {
             }
         }
         if options.dry_run {
-            let sizes = sizes_of(&doomed.iter().collect::<Vec<_>>(), options)?;
+            let sizes = sizes_of(&doomed.iter().collect::<Vec<_>>(), options, listed)?;
             for (candidate, bytes) in doomed.into_iter().zip(sizes) {
                 report.section(&candidate.section).orphan(candidate.object.path.as_str(), bytes);
             }
@@ -353,7 +359,8 @@ impl Instance {
         }
         stores.iter().try_for_each(|store| self.claim(schema, store))?;
         let doomed = self.condemn(schema, doomed)?;
-        self.delete_objects(schema, doomed, &stores, options, report)
+        let sizes = sizes_of(&doomed.iter().collect::<Vec<_>>(), options, listed)?;
+        self.delete_objects(schema, doomed.into_iter().zip(sizes).collect(), &stores, report)
     }
 
     /// What intents and rows say of candidates: intents are read first.
@@ -427,25 +434,24 @@ impl Instance {
     fn delete_objects(
         &self,
         schema: &SchemaName,
-        doomed: Vec<Candidate>,
+        doomed: Vec<(Candidate, u64)>,
         stores: &[Arc<dyn Store>],
-        options: &CollectOptions,
         report: &mut Collected,
     ) -> Result<()> {
         let mut gone: Vec<i64> = Vec::new();
         for store in stores {
-            let own: Vec<&Candidate> = doomed.iter().filter(|candidate| Arc::ptr_eq(&candidate.store, store)).collect();
-            let sizes = sizes_of(&own, options)?;
-            let single: Vec<StorePath> = own.iter().map(|candidate| candidate.object.path.clone()).collect();
+            let own: Vec<&(Candidate, u64)> =
+                doomed.iter().filter(|(candidate, _)| Arc::ptr_eq(&candidate.store, store)).collect();
+            let single: Vec<StorePath> = own.iter().map(|(candidate, _)| candidate.object.path.clone()).collect();
             let outcomes = delete_all(store, &single);
-            for ((candidate, bytes), outcome) in own.into_iter().zip(sizes).zip(outcomes) {
+            for ((candidate, bytes), outcome) in own.into_iter().zip(outcomes) {
                 let outcome = outcome.and_then(|()| match candidate.object.tree {
                     true => delete_tree(store, &candidate.object.path),
                     false => Ok(()),
                 });
                 match outcome {
                     Ok(()) => {
-                        report.section(&candidate.section).delete(candidate.object.path.as_str(), bytes);
+                        report.section(&candidate.section).delete(candidate.object.path.as_str(), *bytes);
                         gone.extend(&candidate.ids);
                     }
                     Err(error) if error.kind() == ErrorKind::Interrupted => {
@@ -476,12 +482,15 @@ fn delete_tree(store: &Arc<dyn Store>, path: &StorePath) -> Result<()> {
 }
 
 /// The sizes of objects, as far as they are wanted and can be told.
-fn sizes_of(candidates: &[&Candidate], options: &CollectOptions) -> Result<Vec<u64>> {
+fn sizes_of(candidates: &[&Candidate], options: &CollectOptions, listed: &Sizes) -> Result<Vec<u64>> {
     if !options.sizes {
         return Ok(vec![0; candidates.len()]);
     }
     let size = |candidate: &&Candidate| -> Result<u64> {
         let Candidate { store, object, .. } = candidate;
+        if let Some(size) = listed.of(object) {
+            return Ok(size);
+        }
         let mut size = store.size(&object.path)?.unwrap_or(0);
         if object.tree {
             for entry in store.list(Some(&object.path))? {

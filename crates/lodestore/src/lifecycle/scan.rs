@@ -3,8 +3,8 @@
 //! Memory holds a number for each reference and no listing: stores are read as they tell. What a scan finds is only
 //! released; whether it is garbage is seen when it is swept, like everything else.
 
-use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +46,23 @@ impl Paths {
     }
 }
 
+/// The sizes of objects that were listed, by store and path; of a folder, what all in it takes.
+#[derive(Default)]
+pub(super) struct Sizes(HashMap<(String, String), u64>);
+
+impl Sizes {
+    fn add(&mut self, store: &str, path: &str, size: u64) {
+        *self.0.entry((store.to_owned(), path.to_owned())).or_default() += size;
+    }
+
+    pub(super) fn of(&self, object: &Object) -> Option<u64> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.0.get(&(object.store.clone(), object.path.to_string())).copied()
+    }
+}
+
 /// An object in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
@@ -61,7 +78,9 @@ pub struct Listed {
 
 impl Instance {
     /// Releases objects of a schema that lie in stores for long and that no row names.
-    pub(super) fn scan(&self, schema: &SchemaName, options: &CollectOptions, report: &mut Collected) -> Result<()> {
+    /// Gives the sizes of what is garbage or may be: of objects that the journal knows, and of those.
+    pub(super) fn scan(&self, schema: &SchemaName, options: &CollectOptions, report: &mut Collected) -> Result<Sizes> {
+        let mut sizes = Sizes::default();
         let references = References::load(self, schema)?;
         let mut named = Paths::new();
         references.each(&mut |text| {
@@ -84,13 +103,16 @@ impl Instance {
                 let path = entry.path.as_str();
                 if named.covers(path) {
                     of_section.referenced += 1;
-                } else if known.covers(path) || (all_hashes && matches!(place, Section::Hash(..))) {
-                    // The journal knows it.
+                } else if let Some(owner) = owners(path).find(|owner| known.has(owner)) {
+                    sizes.add(&spec.name, owner, entry.size);
+                } else if all_hashes && matches!(place, Section::Hash(..)) {
+                    // A writer is about to name whatever it finds.
                 } else if now.as_second() - entry.modified.as_second() < age {
                     report.young += 1;
                 } else if options.dry_run {
                     of_section.orphan(path, entry.size);
                 } else {
+                    sizes.add(&spec.name, path, entry.size);
                     found.push(Object { store: spec.name.clone(), path: entry.path, tree: false });
                     if found.len() == AT_ONCE {
                         self.release_found(schema, &mut found)?;
@@ -104,7 +126,7 @@ impl Instance {
                 store.sweep_scratch(now.saturating_sub(age).unwrap_or(Timestamp::MIN))?;
             }
         }
-        Ok(())
+        Ok(sizes)
     }
 
     fn release_found(&self, schema: &SchemaName, found: &mut Vec<Object>) -> Result<()> {
