@@ -170,9 +170,13 @@ impl KeptRows<'_> {
     /// Gives the rows that were put back, which `key` tells from each other, the values of these columns.
     pub fn complete(&self, columns: &[String], key: &[String]) -> String {
         let (table, kept) = (self.dialect.table(self.table), self.dialect.table(self.kept));
-        let set: Vec<String> = columns.iter().map(|name| self.dialect.quote(name)).collect();
+        let columns: Vec<String> = columns.iter().map(|name| self.dialect.quote(name)).collect();
+        let values: Vec<String> = columns.iter().map(|name| format!("k.{name}")).collect();
+        let set: Vec<(&str, &str)> =
+            columns.iter().map(String::as_str).zip(values.iter().map(String::as_str)).collect();
         let same = self.pairs(&table, "k", key, key);
-        self.dialect.update_from(&table, &format!("{kept} k"), &set, &format!("{same} AND {}", self.of_deletion("k.")))
+        let condition = format!("{same} AND {}", self.of_deletion("k."));
+        self.dialect.update_joined(&table, &format!("{kept} k"), &set, &condition)
     }
 
     /// Forgets the rows.

@@ -402,10 +402,11 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         format!("({left} IS NOT DISTINCT FROM {right})")
     }
 
-    /// Gives `column` of the rows of `table` a value of the row of `other` for which `condition` holds; all names are
+    /// Sets columns of the rows of `table` to values of the row of `other` for which `condition` holds; all names are
     /// quoted.
-    fn update_joined(&self, table: &str, column: &str, other: &str, value: &str, condition: &str) -> String {
-        format!("UPDATE {table} SET {column} = {value} FROM {other} WHERE {condition}")
+    fn update_joined(&self, table: &str, other: &str, values: &[(&str, &str)], condition: &str) -> String {
+        let set: Vec<String> = values.iter().map(|(column, value)| format!("{column} = {value}")).collect();
+        format!("UPDATE {table} SET {} FROM {other} WHERE {condition}", set.join(", "))
     }
 
     /// Gives an attribute another type and the values that a shadow holds for it.
@@ -462,13 +463,6 @@ pub trait Dialect: fmt::Debug + Send + Sync {
 
     /// The names of the tables of a schema that keep deleted rows.
     fn kept_tables(&self, schema: &SchemaName) -> Statement;
-
-    /// Sets `columns` (all names quoted) of `table` to those of the same names of `source`, which ends with its alias `k`,
-    /// where `condition` holds.
-    fn update_from(&self, table: &str, source: &str, columns: &[String], condition: &str) -> String {
-        let set: Vec<String> = columns.iter().map(|name| format!("{name} = k.{name}")).collect();
-        format!("UPDATE {table} SET {} FROM {source} WHERE {condition}", set.join(", "))
-    }
 
     /// The columns of tables of these schemas whose marker tells a codec or names a store, in visible tables and in those
     /// that keep deleted rows or values of a migration: schema, table (without schema), column, stored comment. All of them, whether the user may

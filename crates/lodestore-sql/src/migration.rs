@@ -367,7 +367,7 @@ impl<'a> Shadow<'a> {
             self.same(&self.theirs(), &from),
             self.same(&from, &to)
         );
-        bare(self.dialect.update_joined(&self.table, &self.attribute, &self.shadow, &to, &condition))
+        bare(self.dialect.update_joined(&self.table, &self.shadow, &[(&self.attribute, &to)], &condition))
     }
 
     /// One row if some row of the table is not done, or has another value by now: then types are not swapped. `spare` is
@@ -421,7 +421,7 @@ impl<'a> Shadow<'a> {
         let to = self.own(way.to());
         let has = format!("{}.{column}", self.table);
         let condition = format!("{} AND NOT {}", self.meets(), self.same(&has, &to));
-        self.dialect.update_joined(&self.table, &column, &self.shadow, &to, &condition)
+        self.dialect.update_joined(&self.table, &self.shadow, &[(&column, &to)], &condition)
     }
 
     /// The table's name and that of the shadow, quoted.

@@ -235,8 +235,9 @@ impl Dialect for Mysql {
         format!("({left} <=> {right})")
     }
 
-    fn update_joined(&self, table: &str, column: &str, other: &str, value: &str, condition: &str) -> String {
-        format!("UPDATE {table} JOIN {other} ON {condition} SET {table}.{column} = {value}")
+    fn update_joined(&self, table: &str, other: &str, values: &[(&str, &str)], condition: &str) -> String {
+        let set: Vec<String> = values.iter().map(|(column, value)| format!("{table}.{column} = {value}")).collect();
+        format!("UPDATE {table} JOIN {other} ON {condition} SET {}", set.join(", "))
     }
 
     fn swap(&self, swap: &Swap<'_>) -> Result<SwapScript> {
@@ -273,11 +274,6 @@ impl Dialect for Mysql {
 
     fn kept_tables(&self, schema: &SchemaName) -> Statement {
         catalog::kept_tables(schema)
-    }
-
-    fn update_from(&self, table: &str, source: &str, columns: &[String], condition: &str) -> String {
-        let set: Vec<String> = columns.iter().map(|name| format!("{table}.{name} = k.{name}")).collect();
-        format!("UPDATE {table} JOIN {source} ON {condition} SET {}", set.join(", "))
     }
 
     fn coded_columns(&self, schemas: &[SchemaName]) -> Statement {
