@@ -27,12 +27,11 @@ test-rust: $(BIN)/.test   ## the Rust tests, with the servers of tests/services
 	fi
 	cargo run --quiet -p lodestore --example pipeline
 
-test-python: $(BIN)/.built $(BIN)/.test   ## the Python tests, on every database (see tests/services)
+test-python: $(BIN)/.built-dev $(BIN)/.test   ## the Python tests, on every database (see tests/services)
 	$(BIN)/python -m tests.services install
-	$(BIN)/python -m tests.services run cargo test --quiet -p lodestore-db --all-features
 	$(BIN)/python -m pytest
 
-conformance: $(BIN)/.built $(BIN)/.test   ## docs/seed-conformance.md: what the documents say, and the tests that hold it
+conformance: $(BIN)/.built-dev $(BIN)/.test   ## docs/seed-conformance.md: what the documents say, and the tests that hold it
 	$(BIN)/python -m tests.services install
 	$(BIN)/python -m pytest --conformance
 	$(BIN)/python scripts/seed_conformance.py
@@ -46,7 +45,7 @@ soak: $(BIN)/.built $(BIN)/.test   ## the long forms of tests: about an hour
 	LODESTORE_SOAK=1 cargo test -p lodestore --all-features --lib crash_tests -- --nocapture
 	LODESTORE_SOAK=600 $(BIN)/python -m pytest -s tests/test_gc_kills.py
 
-check: $(BIN)/.built $(BIN)/.check   ## format, lints, docs and stubs, warnings as errors
+check: $(BIN)/.built-dev $(BIN)/.check   ## format, lints, docs and stubs, warnings as errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
@@ -69,10 +68,20 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "maturin>=1.16,<2" "numpy>=1.24"
 	@touch $@
 
+# The extension, for use (`.built`, release profile) or for tests (`.built-dev`, development profile). Both are
+# the same file, so building one invalidates the other.
 $(BIN)/.built: $(BIN)/python $(SOURCES)
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet --skip-install
+	$(call build_extension,--release)
+	@rm -f $(BIN)/.built-dev && touch $@
+
+$(BIN)/.built-dev: $(BIN)/python $(SOURCES)
+	$(call build_extension,)
+	@rm -f $(BIN)/.built && touch $@
+
+define build_extension
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop $(1) --quiet --skip-install
 	@echo '$(CURDIR)/python' > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lodestore.pth
-	@touch $@
+endef
 
 $(BIN)/.demo: $(BIN)/python Makefile
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "matplotlib>=3.8"
