@@ -8,7 +8,7 @@ SERVED := $(BIN)/python -m tests.services run
 # Everything from which the Python extension is built.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help demo test test-rust test-python conformance soak check bench clean
+.PHONY: help demo test test-rust test-python conformance soak check docs bench clean
 
 help:             ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,14 +45,17 @@ soak: $(BIN)/.built $(BIN)/.test   ## the long forms of tests: about an hour
 	LODESTORE_SOAK=1 cargo test -p lodestore --all-features --lib crash_tests -- --nocapture
 	LODESTORE_SOAK=600 $(BIN)/python -m pytest -s tests/test_gc_kills.py
 
-check: $(BIN)/.built-dev $(BIN)/.check   ## format, lints, docs and stubs, warnings as errors
+check: $(BIN)/.built-dev $(BIN)/.check docs   ## format, lints, docs and stubs, warnings as errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
-	$(BIN)/ruff check python tests examples benches
-	$(BIN)/ruff format --check python tests examples benches
+	$(BIN)/ruff check python tests examples benches scripts
+	$(BIN)/ruff format --check python tests examples benches scripts
 	$(BIN)/python scripts/check_stubs.py
 	$(BIN)/python scripts/seed_conformance.py --check
+
+docs: $(BIN)/.docs   ## the documentation site, in target/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir target/site
 
 bench: $(BIN)/.built $(BIN)/.bench   ## speed, side by side with DataJoint
 	$(BIN)/python -m benches
@@ -98,6 +101,10 @@ $(BIN)/.test: $(BIN)/python Makefile
 
 $(BIN)/.check: $(BIN)/python Makefile
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "ruff>=0.17,<0.18"
+	@touch $@
+
+$(BIN)/.docs: $(BIN)/python Makefile
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "mkdocs-material>=9.6,<10" "mkdocstrings[python]>=0.30"
 	@touch $@
 
 $(BIN)/.bench: $(BIN)/python Makefile

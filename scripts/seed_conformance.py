@@ -154,7 +154,11 @@ def faults():
                 found.append(f"{where}: `{test}` failed when it was recorded")
     ran = record["blocks"]
     found += [f"the block {name} was not recorded" for name in conformance.blocks() if name not in ran]
-    found += [f"the block {name} is remarked on, and not there" for name in REMARKS if name not in conformance.blocks()]
+    found += [
+        f"the block {name} is remarked on, and not there"
+        for name in REMARKS
+        if name not in conformance.blocks()
+    ]
     return found
 
 
