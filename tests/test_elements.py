@@ -40,7 +40,7 @@ def test_elements_run_as_published(project, database, tmp_path):
     assert found["dicts"] == [
         {"user": "bob", "user_email": "b@lab", "user_cellphone": "", "user_fullname": ""}
     ]
-    assert found["counts"] == [1, 1, 0, 0, 0, 0]
+    assert found["counts"] == [1, 1]
     assert found["members"] == ["PI", "None"]
     assert found["directory"] == "s0/day1" and found["active"] is True
     assert found["licks"] == [1, [3.25]]

@@ -140,7 +140,7 @@ def test_older_forms_run_and_are_told(project, database, tmp_path):
 @pytest.mark.databases("sqlite")
 def test_older_forms_are_refused_unless_asked_for(project, database, tmp_path, schema):
     done = run(database, project, tmp_path, "older.py", DJ_LEGACY="0")
-    assert done.returncode == 1 and "the settings have no `setdefault`" in done.stderr
+    assert done.returncode == 1 and "there is no setting `custom`" in done.stderr
 
     @schema
     class Modern(dj.Manual):
@@ -152,6 +152,100 @@ def test_older_forms_are_refused_unless_asked_for(project, database, tmp_path, s
         project.config["custom"] = {}
     with pytest.raises(DataJointError, match="<attach"):
         schema(type("Old", (dj.Manual,), {"definition": "id : int32\n---\nfile : attach"}))
+
+
+@pytest.fixture
+def legacy(monkeypatch, tmp_path, database):
+    """A project with the setting `legacy`."""
+    monkeypatch.setenv("DJ_LEGACY", "1")
+    monkeypatch.chdir(tmp_path)
+    project = database.open(tmp_path / "project")
+    yield project
+    project.connection.close()
+    database.clean()
+
+
+def test_tables_without_common_lineage_match_by_name(legacy):
+    """As in 0.13 and 0.14: refused only where an attribute is secondary on both sides."""
+    schema = legacy.Schema("lab")
+
+    @schema
+    class Session(dj.Manual):
+        definition = "session : int32\n---\nroom : int32\nscan = null : int32"
+
+    @schema
+    class Scan(dj.Manual):
+        definition = "session : int32\nscan : int32\n---\nroom : int32"
+
+    @schema
+    class Note(dj.Manual):
+        definition = "session : int32\n---\nnote : varchar(9)"
+
+    Session.insert([(1, 10, 1), (2, 20, 2), (3, 10, None)])
+    Scan.insert([(1, 1, 7), (1, 2, 7), (2, 2, 7)])
+    Note.insert([(3, "late"), (4, "none")])
+    scans = Scan.proj()
+    assert [row["session"] for row in (Session & scans).proj().to_dicts(order_by="session")] == [1, 2]
+    assert [row["session"] for row in (Session - scans).proj().to_dicts()] == [3]
+    assert (Session * scans).to_dicts(order_by="session") == [
+        {"session": 1, "scan": 1, "room": 10},
+        {"session": 2, "scan": 2, "room": 20},
+    ]
+    assert len(scans & [Session & "session = 1", {"session": 2}]) == 2
+    united = (Session.proj("room") + Note).to_dicts(order_by="session")
+    assert [(row["session"], row["room"], row["note"]) for row in united] == [
+        (1, 10, None),
+        (2, 20, None),
+        (3, 10, "late"),
+        (4, None, "none"),
+    ]
+    for refused in (lambda: Session & Scan, lambda: Session - Scan, lambda: Session * Scan):
+        with pytest.raises(DataJointError, match="`room`"):
+            refused()
+    assert len(Session.restrict(Scan, semantic_check=False)) == 0
+    # Without the setting, names alone are no common origin.
+    settings = legacy.config.copy()
+    settings["legacy"] = False
+    strict = dj.Connection.of(settings)
+    with pytest.raises(DataJointError, match="`session`"):
+        dj.FreeTable(strict, "lab.session") & dj.FreeTable(strict, "lab.scan").proj()
+    strict.close()
+
+
+def test_aggr_leaves_out_rows_without_a_match_as_before(legacy):
+    schema = legacy.Schema("lab")
+
+    @schema
+    class Session(dj.Manual):
+        definition = "session : int32"
+
+    @schema
+    class Scan(dj.Manual):
+        definition = "session : int32\nscan : int32"
+
+    Session.insert([(1,), (2,)])
+    Scan.insert([(1, 1), (1, 2)])
+    counted = {"n": "count(scan)"}
+    kept = [{"session": 1, "n": 2}, {"session": 2, "n": 0}]
+    assert Session.aggr(Scan, **counted).to_dicts() == kept[:1]
+    assert Session.aggr(Scan, keep_all_rows=False, **counted).to_dicts() == kept[:1]
+    assert Session.aggr(Scan, exclude_nonmatching=True, **counted).to_dicts() == kept[:1]
+    assert Session.aggr(Scan, keep_all_rows=True, **counted).to_dicts(order_by="session") == kept
+    assert Session.aggr(Scan, exclude_nonmatching=False, **counted).to_dicts(order_by="session") == kept
+    assert dj.U("session").aggr(Scan, keep_all_rows=False, **counted).to_dicts() == kept[:1]
+    with pytest.raises(DataJointError, match="universal set"):
+        dj.U("session").aggr(Scan, keep_all_rows=True, **counted)
+
+
+@pytest.mark.databases("sqlite")
+def test_keep_all_rows_names_its_successor(schema):
+    @schema
+    class Session(dj.Manual):
+        definition = "session : int32"
+
+    with pytest.raises(DataJointError, match="keep_all_rows") as caught:
+        Session.aggr(Session, keep_all_rows=True, n="count(*)")
+    assert caught.value.hint == "write `exclude_nonmatching=False`"
 
 
 def test_old_settings_files_are_read(tmp_path):

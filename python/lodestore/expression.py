@@ -4,7 +4,7 @@ from . import _lodestore
 from .condition import AndList, Not, Top, condition
 from .fetching import Fetching
 from .heading import Heading
-from .legacy import warn
+from .legacy import keeps_unmatched, warn
 
 __all__ = ["AndList", "Expression", "Not", "QueryExpression", "Top", "U"]
 
@@ -138,17 +138,20 @@ class QueryExpression(Fetching):
         """
         return self.join(other, semantic_check=semantic_check, left=True)
 
-    def aggr(self, group, *attributes, exclude_nonmatching=False, **named):
-        """For each row, what is computed over the matching rows of `group`.
+    def aggr(self, group, *attributes, exclude_nonmatching=None, keep_all_rows=None, **named):
+        """Computes values over the matching rows of `group` for each row.
 
         ``Subject.aggr(Session, n="count(session_id)")`` counts sessions, 0 for a subject without
         any; with `exclude_nonmatching` such subjects are left out. `attributes` are those of the
         rows to keep, as in `proj`.
 
+        With the setting ``legacy`` rows without a match are left out by default, and `keep_all_rows`
+        keeps them, as before DataJoint 2.0.
+
         Raises `DataJointError` if `group` lacks an attribute of the primary key.
         """
         query = _operand(group, "aggregated")
-        keep = not exclude_nonmatching
+        keep = keeps_unmatched(self.connection.config["legacy"], exclude_nonmatching, keep_all_rows)
         return self._derived(self._query.aggregate(query, _names(attributes), _named(named), keep))
 
     aggregate = aggr
@@ -277,15 +280,16 @@ class U:
         query = _operand(other, "restricted by a universal set")
         return Expression(as_expression(other).connection, query.distinct(self.primary_key))
 
-    def aggr(self, group, *, exclude_nonmatching=True, **named):
-        """One row for each combination of values in `group`, with what is computed over it.
+    def aggr(self, group, *, exclude_nonmatching=True, keep_all_rows=None, **named):
+        """Returns one row for each combination of values in `group`, with what is computed over it.
 
         Raises `DataJointError` for names that `group` does not have.
         """
-        if not exclude_nonmatching:
-            raise _lodestore.error("invalid-request", "a universal set has no rows that match nothing")
         query = _operand(group, "aggregated")
-        return Expression(as_expression(group).connection, query.group(self.primary_key, _named(named)))
+        connection = as_expression(group).connection
+        if keeps_unmatched(connection.config["legacy"], exclude_nonmatching, keep_all_rows):
+            raise _lodestore.error("invalid-request", "a universal set has no rows that match nothing")
+        return Expression(connection, query.group(self.primary_key, _named(named)))
 
     aggregate = aggr
 

@@ -82,34 +82,37 @@ NAMES = {
 }
 
 
+# Aggregation.
+
+
+def keeps_unmatched(legacy, exclude_nonmatching, keep_all_rows):
+    """Returns whether `aggr` keeps the rows without a match: since 2.0 unless `exclude_nonmatching`, before only
+    with `keep_all_rows`.
+    """
+    if keep_all_rows is not None:
+        if not legacy:
+            raise _lodestore.error(
+                "invalid-request",
+                "`aggr` has no option `keep_all_rows`",
+                f"write `exclude_nonmatching={not keep_all_rows}`",
+            )
+        warn("the option `keep_all_rows`", f"write `exclude_nonmatching={not keep_all_rows}`")
+        return keep_all_rows
+    if exclude_nonmatching is not None:
+        return not exclude_nonmatching
+    if legacy:
+        warn(
+            "`aggr` that leaves out rows without a match",
+            "write `exclude_nonmatching=True`, or False to keep them (`DJ_LEGACY=0` for programs of 2.x)",
+        )
+    return not legacy
+
+
 # Settings.
 
 
 class OlderSettings:
     """What older programs do with ``dj.config`` besides: it was a dict, and kept whatever one put there."""
-
-    def setdefault(self, name, default=None):
-        """The value of a setting; sets it to `default` if it has none."""
-        self._older("setdefault")
-        if self.get(name) is None:
-            self[name] = default
-        return self[name]
-
-    def update(self, *args, **values):
-        """Sets many settings."""
-        self._older("update")
-        for name, value in dict(*args, **values).items():
-            self[name] = value
-
-    def keys(self):
-        """The names of all settings."""
-        self._older("keys")
-        return [*self._core.masked(), *self._kept]
-
-    def items(self):
-        """Names and values of all settings; secrets are masked."""
-        self._older("items")
-        return [*self._core.masked().items(), *self._kept.items()]
 
     def save_local(self, verbose=False):
         """Writes ``dj_local_conf.json`` in the working directory."""

@@ -1,6 +1,6 @@
 //! The operators: each makes a query of queries, and sends nothing.
 
-use lodestore_sql::{Condition, JoinOptions, Matching, Projection, Top, Unmatched};
+use lodestore_sql::{Condition, JoinKind, JoinOptions, Matching, Projection, Top, Unmatched};
 use lodestore_types::{Error, ErrorKind, Result};
 
 use crate::{Instance, IntoCondition, Query};
@@ -22,7 +22,7 @@ impl Query {
     pub fn restrict_opts(&self, condition: impl IntoCondition, matching: Matching) -> Result<Query> {
         self.check_project(condition.instance())?;
         let condition = condition.into_condition();
-        let restricted = self.derive(self.expression().restrict_opts(&condition, matching)?)?;
+        let restricted = self.derive(self.expression().restrict_opts(&condition, self.matching(matching))?)?;
         Ok(restricted.mark_vacuous(condition.is_vacuous(self.heading())))
     }
 
@@ -66,6 +66,7 @@ impl Query {
     /// As [`Query::join`], and for left joins [`Query::extend`].
     pub fn join_opts(&self, other: &Query, options: JoinOptions) -> Result<Query> {
         self.check_project(Some(other.instance()))?;
+        let options = JoinOptions { matching: self.matching(options.matching), ..options };
         self.derive(self.expression().join_opts(other.expression(), options)?)
     }
 
@@ -74,8 +75,7 @@ impl Query {
     /// # Errors
     /// As [`Query::join`]; `InvalidRequest` if `other` could add rows.
     pub fn extend(&self, other: &Query) -> Result<Query> {
-        self.check_project(Some(other.instance()))?;
-        self.derive(self.expression().extend(other.expression())?)
+        self.join_opts(other, JoinOptions { kind: JoinKind::Left, ..JoinOptions::default() })
     }
 
     /// For each row of this query, what `projection` computes over the matching rows of `group`.
@@ -85,7 +85,8 @@ impl Query {
     /// and [`Query::project_with`].
     pub fn aggregate(&self, group: &Query, projection: &Projection, unmatched: Unmatched) -> Result<Query> {
         self.check_project(Some(group.instance()))?;
-        self.derive(self.expression().aggregate(group.expression(), projection, unmatched)?)
+        let matching = self.matching(Matching::ByLineage);
+        self.derive(self.expression().aggregate_opts(group.expression(), projection, unmatched, matching)?)
     }
 
     /// The rows of both. Where a key is in both, its row has the secondary attributes of both.
@@ -94,7 +95,7 @@ impl Query {
     /// `InvalidRequest` if the keys differ or secondary attributes are shared.
     pub fn union(&self, other: &Query) -> Result<Query> {
         self.check_project(Some(other.instance()))?;
-        self.derive(self.expression().union(other.expression())?)
+        self.derive(self.expression().union_opts(other.expression(), self.matching(Matching::ByLineage))?)
     }
 
     /// The first rows in some order.
@@ -127,6 +128,14 @@ impl Query {
     /// As [`Query::top`].
     pub fn offset(&self, rows: u64) -> Result<Query> {
         self.top(&Top::default().with_offset(rows))
+    }
+
+    /// With the setting `legacy`, the weaker check of DataJoint before 2.0 takes the place of the one by lineage.
+    fn matching(&self, asked: Matching) -> Matching {
+        match asked {
+            Matching::ByLineage if self.instance().is_legacy() => Matching::ByKey,
+            asked => asked,
+        }
     }
 
     /// Refuses what belongs to another project: one statement cannot reach into two databases.

@@ -36,6 +36,20 @@ impl Expression {
     /// [`ErrorKind::InvalidRequest`] if `group` lacks a key attribute of this or shares one of another origin, and
     /// what [`Expression::project`] refuses.
     pub fn aggregate(&self, group: &Expression, projection: &Projection, unmatched: Unmatched) -> Result<Expression> {
+        self.aggregate_opts(group, projection, unmatched, Matching::ByLineage)
+    }
+
+    /// Like [`Expression::aggregate`], with a choice of how shared attributes are recognised.
+    ///
+    /// # Errors
+    /// Like [`Expression::aggregate`].
+    pub fn aggregate_opts(
+        &self,
+        group: &Expression,
+        projection: &Projection,
+        unmatched: Unmatched,
+        matching: Matching,
+    ) -> Result<Expression> {
         let (heading, other) = (&self.heading, &group.heading);
         let missing: Vec<&str> =
             heading.primary_key().map(|a| a.name.as_str()).filter(|name| other.get(name).is_none()).collect();
@@ -43,7 +57,7 @@ impl Expression {
             let message = format!("the group lacks key attributes of the grouping side: {}", missing.join(", "));
             return Err(Error::new(ErrorKind::InvalidRequest, message));
         }
-        check_matching(heading, other, Matching::ByLineage)?;
+        check_matching(heading, other, matching)?;
         let kind = match unmatched {
             Unmatched::Keep => JoinKind::Left,
             Unmatched::Drop => JoinKind::Inner,

@@ -10,6 +10,9 @@ pub enum Matching {
     /// By name, and each must have one known origin on both sides.
     #[default]
     ByLineage,
+    /// By name; an attribute that is secondary on both sides must have one known origin. The rule of DataJoint before
+    /// 2.0.
+    ByKey,
     /// By name alone.
     ByName,
 }
@@ -22,6 +25,9 @@ pub(super) fn check_matching(left: &Heading, right: &Heading, matching: Matching
     for attribute in right.visible() {
         let Some(other) = left.get(&attribute.name) else { continue };
         if other.lineage.is_some() && other.lineage == attribute.lineage {
+            continue;
+        }
+        if matching == Matching::ByKey && (attribute.in_key || other.in_key) {
             continue;
         }
         let origin = |heading: &Heading| match heading.get(&attribute.name).and_then(|found| found.lineage.as_ref()) {

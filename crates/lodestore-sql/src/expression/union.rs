@@ -17,6 +17,14 @@ impl Expression {
     /// [`ErrorKind::InvalidRequest`] if the keys have different names, secondary attributes are shared, or (unless
     /// there is none) the keys have different origins.
     pub fn union(&self, other: &Expression) -> Result<Expression> {
+        self.union_opts(other, Matching::ByLineage)
+    }
+
+    /// Like [`Expression::union`], with a choice of how the keys are recognised.
+    ///
+    /// # Errors
+    /// Like [`Expression::union`].
+    pub fn union_opts(&self, other: &Expression, matching: Matching) -> Result<Expression> {
         let (left, right) = (&self.heading, &other.heading);
         let missing = |one: &Heading, two: &Heading| -> Vec<String> {
             let lacks = |name: &&str| !two.primary_key().any(|key| key.name == **name);
@@ -38,10 +46,10 @@ impl Expression {
         let node = if heading.secondary().next().is_none() {
             Node::Union { left: self.clone(), right: other.clone() }
         } else {
-            check_matching(left, right, Matching::ByLineage)?;
+            check_matching(left, right, matching)?;
             let both = self.paired(other, JoinKind::Left, heading.clone());
             let known = Condition::In(self.project(&Projection::default())?);
-            Node::Union { left: both, right: other.restrict(&Condition::Not(Box::new(known)))? }
+            Node::Union { left: both, right: other.restrict_opts(&Condition::Not(Box::new(known)), matching)? }
         };
         Ok(Expression { node: Arc::new(node), heading: Arc::new(heading) })
     }
