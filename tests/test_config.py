@@ -1,9 +1,11 @@
 """Settings: where they come from, and that secrets stay secret."""
 
+import copy
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -242,3 +244,65 @@ def test_passwords_in_urls_are_not_shown(project):
     with pytest.raises(dj.DataJointError) as caught:
         config["display.limit"] = "https://ann:s3cret@host"
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.databases("sqlite")
+def test_settings_are_a_mapping(project):
+    config = project.config
+    config["database.password"] = "s3cret"
+    assert "s3cret" not in repr(config.copy()) and config["database"]["password"] == "s3cret"
+    assert config.database.create_tables is config["database"]["create_tables"] is True
+    assert {"safemode", "stores", "jobs.auto_refresh"} <= set(config) and len(config) == len(
+        list(config.items())
+    )
+    assert "jobs.auto_refresh" in config and "jobs.automatic" not in config and "auto_refresh" in config.jobs
+    before = config.copy()
+    assert before == config and dict(before.jobs) == config.jobs.copy()
+    config.jobs = {"keep_completed": True}
+    config["jobs"]["stale_timeout"] = 5
+    config.update({"display.limit": 3}, safemode=False)
+    config.stores["more"] = {"protocol": "file", "location": Path("/more")}
+    assert before != config and config.jobs.keep_completed and config["jobs.stale_timeout"] == 5
+    assert (config.pop("display.limit"), config["display.limit"]) == (3, 12)
+    assert config.setdefault("display.width", 5) == 14 and config.setdefault("query_cache", "/q") == "/q"
+    with config.override(jobs={"auto_refresh": False}):
+        assert not config.jobs.auto_refresh and not config.jobs.keep_completed
+    assert config.jobs.auto_refresh and config.jobs.keep_completed
+    config.update(before)
+    assert config == before and config.jobs.stale_timeout == 3600 and "more" not in config.stores
+    for name in ("jobs", "database"):
+        with pytest.raises(dj.DataJointError, match="nothing"):
+            config[name] = {"nothing": 1}
+        assert config == before
+    del config["database"]["password"]
+    config.jobs.clear()
+    assert config.database.password is None
+
+
+@pytest.mark.databases("sqlite")
+def test_copies_keep_what_is_not_set(project):
+    """A default that was never set is not set by restoring a copy: a host would name a server."""
+    config = Config(project.config._core.snapshot())
+    config.clear()
+    before = config.copy()
+    config["database.host"] = "db.lab"
+    config.update(before)
+    assert config._core.is_unconfigured() and copy.deepcopy(config) == before
+
+
+@pytest.mark.databases("sqlite")
+def test_stores_have_the_interface_of_a_dict(project):
+    stores = project.config.stores
+    stores.clear()
+    stores.update(raw={"protocol": "file", "location": "/raw"}, default="raw")
+    kept = stores.copy()
+    assert (
+        type(kept) is dict
+        and kept == stores == copy.deepcopy(stores)
+        and json.loads(json.dumps(kept)) == kept
+    )
+    assert stores | {"x": {}} == {**kept, "x": {}} and {"x": {}} | stores == {"x": {}, **kept}
+    assert stores.pop("raw") == kept["raw"] and stores.get("raw") is None and "raw" in kept
+    assert stores.setdefault("raw", kept["raw"])["location"] == "/raw"
+    project.config["stores"] = kept
+    assert stores == kept and dict(stores["raw"]) == stores["raw"].copy() == kept["raw"]

@@ -1,5 +1,9 @@
 """Classes become tables."""
 
+import types
+
+import numpy as np
+import pandas as pd
 import pytest
 
 import lodestore as dj
@@ -152,3 +156,123 @@ def test_tables_are_found_without_their_classes(database, project, schema, tmp_p
         schema["Nothing"]
     with pytest.raises(MissingTableError):
         again.Schema("missing", create_schema=False)
+
+
+#: A module of a pipeline, which assigns names after its classes are decorated.
+LINKED = '''
+schema = dj.Schema()
+upstream = None
+
+@schema
+class Unit(dj.Manual):
+    definition = """
+    -> upstream.Probe
+    unit : int32
+    """
+
+    class Spike(dj.Part):
+        definition = """
+        -> master
+        -> Clock
+        """
+
+def activate(name, linked, connection):
+    global upstream, Clock
+    upstream, Clock = linked, linked.Clock
+    schema.activate(name, connection=connection)
+'''
+
+
+def test_names_are_resolved_when_the_schema_is_activated(project):
+    linked = types.SimpleNamespace()
+    lab = project.Schema("lab")
+    for name in ("Probe", "Clock"):
+        cls = type(name, (dj.Lookup,), {"definition": f"{name.lower()} : int32", "contents": [[1]]})
+        setattr(linked, name, lab(cls))
+    module = types.ModuleType("pipeline")
+    module.dj = dj
+    exec(LINKED, module.__dict__)
+    module.activate("units", linked, project.connection)
+    assert module.Unit.parents() == [linked.Probe.full_table_name]
+    assert set(module.Unit.Spike.primary_key) == {"probe", "unit", "clock"}
+
+    # So are the names of functions.
+    later = dj.Schema()
+
+    @later
+    class Sorted(dj.Manual):
+        definition = "-> Source"
+
+    Source = linked.Probe
+    later.activate("sorted", connection=project.connection)
+    assert Sorted.primary_key == ["probe"] and Source is linked.Probe
+
+
+def test_definition_and_contents_may_be_attributes_of_any_kind(schema, tmp_path):
+    rows = [{"number": 1}, {"number": 2}]
+    (tmp_path / "rows.csv").write_text("number\n1\n2\n")
+
+    @schema
+    class Plain(dj.Lookup):
+        definition = "number : int32"
+        contents = rows
+
+    kinds = {
+        "Property": property(lambda self: rows),
+        "Method": lambda self: rows,
+        "Static": staticmethod(lambda: rows),
+        "OfClass": classmethod(lambda cls: rows),
+        "Generated": (row for row in rows),
+        "Generator": property(lambda self: (row for row in rows)),
+        "Mapped": map(dict, rows),
+        "Records": np.array([(1,), (2,)], dtype=[("number", "i4")]),
+        "Frame": pd.DataFrame(rows),
+        "File": tmp_path / "rows.csv",
+        "Query": Plain & "number > 0",
+        "Class": Plain,
+        "Counted": property(lambda self: [{"number": n} for n in range(1, len(Plain()) + 1)]),
+    }
+    for name, contents in kinds.items():
+        body = {"definition": "number : int32", "contents": contents}
+        table = schema(type(name, (dj.Lookup,), body))
+        assert table.to_dicts(order_by="number") == rows, name
+    for name, definition in {
+        "DefinedProperty": property(lambda self: "number : int32"),
+        "DefinedMethod": lambda self: "number : int32",
+        "DefinedOfClass": classmethod(lambda cls: "number : int32"),
+    }.items():
+        body = {"definition": definition, "contents": property(lambda self: rows)}
+        assert len(schema(type(name, (dj.Lookup,), body))) == 2, name
+
+
+@pytest.mark.databases("sqlite")
+def test_an_error_in_a_property_is_not_hidden(schema):
+    class Broken(dj.Lookup):
+        definition = "number : int32"
+
+        @property
+        def contents(self):
+            return self.nothing
+
+    with pytest.raises(AttributeError, match="nothing"):
+        schema(Broken)
+
+
+def test_a_schema_that_was_dropped_is_activated_with_its_tables(project):
+    schema = project.Schema("lab")
+
+    @schema
+    class Rig(dj.Lookup):
+        definition = "rig : int32"
+        contents = [[1]]
+
+        class Camera(dj.Part):
+            definition = "-> master\ncamera : int32"
+
+    schema.drop(prompt=False)
+    schema.activate("lab")
+    assert schema.list_tables() == ["#rig", "#rig__camera"] and len(Rig) == 1
+    Rig.Camera.insert1((1, 2))
+    schema.drop(prompt=False)
+    schema.activate("other")
+    assert Rig.database == "other" and len(Rig) == 1 and len(Rig.Camera) == 0

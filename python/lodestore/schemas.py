@@ -1,13 +1,15 @@
 """Schemas: tables under one name, declared by decorated classes."""
 
+import os
 import sys
+from collections import ChainMap
 
 from . import _lodestore, legacy_adapter
 from .connection import conn
 from .jobs import jobs_of_schema, overview
 from .prompts import agreed
 from .table import FreeTable, Table
-from .user_tables import TIERS, Part, UserTable, definition_of
+from .user_tables import TIERS, Part, UserTable, declared
 from .verification import usage, verify
 
 
@@ -37,7 +39,8 @@ class Schema:
         self._core = None
         self._add_objects = dict(add_objects or {})
         self._create_schema, self._create_tables = create_schema, create_tables
-        self._waiting = []
+        #: The masters that it was applied to, with the names that their definitions see, by class name.
+        self._decorated = {}
         #: The classes that it has taken in, by full table name.
         self._classes = {}
         if schema_name is not None:
@@ -48,7 +51,9 @@ class Schema:
     ):
         """Binds the schema to a database, and with it the classes that were decorated before.
 
-        Without a name, a schema that is bound already stays as it is.
+        Definitions find the names that the module has by now, not those of when a class was
+        decorated. Without a name, a schema that is bound already stays as it is. A schema that was
+        dropped is created again, with the tables of its classes.
 
         Raises `DataJointError` if the schema does not exist and must not be made, if this object
         is bound to another name, or if there is no name yet.
@@ -77,8 +82,10 @@ class Schema:
         connection.register(self)
         if connection.config["legacy"]:
             legacy_adapter.adopt_all(self._add_objects)
-        waiting, self._waiting = self._waiting, []
-        for cls, context in waiting:
+        self._classes.clear()
+        # Before Python 3.13 the names of a function are read anew only when they are asked for.
+        _names_of_caller()
+        for cls, context in self._decorated.values():
             self._bind_with_parts(cls, context)
 
     def is_activated(self):
@@ -99,9 +106,8 @@ class Schema:
                 "decorate the master",
             )
         context = context or self.context or _names_of_caller()
-        if self._core is None:
-            self._waiting.append((cls, context))
-        else:
+        self._decorated[cls.__name__] = cls, context
+        if self._core is not None:
             self._bind_with_parts(cls, context)
         return cls
 
@@ -113,22 +119,23 @@ class Schema:
         return self._core
 
     def _bind_with_parts(self, cls, context):
-        context = {**context, **self._add_objects}
-        self._bind(cls, {**context, "self": cls, cls.__name__: cls})
-        self._bind_parts(cls, {**context, cls.__name__: cls})
+        # Views, not copies: a module assigns names after its classes were decorated.
+        context = ChainMap(self._add_objects, context)
+        self._bind(cls, context.new_child({"self": cls, cls.__name__: cls}))
+        self._bind_parts(cls, context.new_child({cls.__name__: cls}))
 
     def _bind_parts(self, master, context):
         for part in _parts(master):
             part.master = master
-            self._bind(part, {**context, "self": part, "master": master}, master=master)
-            self._bind_parts(part, {**context, part.__name__: part})
+            self._bind(part, context.new_child({"self": part, "master": master}), master=master)
+            self._bind_parts(part, context.new_child({part.__name__: part}))
 
     def _bind(self, cls, context, master=None):
-        definition = definition_of(cls)
+        cls.connection = self.connection
+        definition = declared(cls, "definition")
         create = self._create_tables
         if create is None:
             create = self.connection.config["database.create_tables"]
-        cls.connection = self.connection
 
         def resolve(path):
             return _find(path, context)
@@ -150,11 +157,8 @@ class Schema:
         cls._bound = self._core.declare(name, cls.__name__, definition, resolve if create else None)
         if isinstance(definition, str):
             _tell_definition(cls, definition)
-        contents = getattr(cls, "contents", ())
         if cls._tier == "Lookup" and create:
-            rows = contents if hasattr(contents, "__len__") else list(contents)
-            if len(rows) > len(cls()):
-                cls().insert(rows, skip_duplicates=True)
+            _insert_contents(cls)
 
     @property
     def exists(self):
@@ -308,6 +312,15 @@ def _parts(cls):
     ]
 
 
+def _insert_contents(cls):
+    """Inserts the contents of a lookup table that its rows lack."""
+    rows = declared(cls, "contents")
+    if not isinstance(rows, os.PathLike) and not hasattr(rows, "__len__"):
+        rows = list(rows)
+    if isinstance(rows, os.PathLike) or len(rows) > len(cls()):
+        cls().insert(rows, skip_duplicates=True)
+
+
 def _note_classes(cls, known):
     """Notes table classes, and those of their parts, by full table name."""
     if not (isinstance(cls, type) and issubclass(cls, UserTable)):
@@ -341,9 +354,9 @@ def _frame_of_caller():
 
 
 def _names_of_caller():
-    """The names that the code which called the decorator sees: globals, then its locals."""
+    """Returns the names that the code which called the decorator sees, as they change: its locals, then its globals."""
     frame = _frame_of_caller()
-    return {**frame.f_globals, **frame.f_locals}
+    return ChainMap(frame.f_locals, frame.f_globals)
 
 
 def _find(path, context):

@@ -5,7 +5,7 @@ which outranks the defaults. What a program sets outranks them all.
 """
 
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import contextmanager
 
 from . import _lodestore
@@ -28,17 +28,17 @@ def refuse_if_thread_safe():
         raise ThreadSafetyError(_THREAD_SAFE)
 
 
-class Config(OlderSettings):
-    """The settings of a project.
+class Config(OlderSettings, MutableMapping):
+    """The settings of a project, as a mapping of their names to their values.
 
-    ``config["database.host"]`` and ``config.database.host`` read and write the same setting;
-    ``config.stores`` is a mapping of store names to their settings. Writing checks the value and
-    raises `DataJointError` if the setting does not exist or cannot hold it. Secrets are masked when
-    settings are shown.
+    ``config["database.host"]``, ``config["database"]["host"]`` and ``config.database.host`` read and
+    write the same setting; ``config.stores`` is a mapping of store names to their settings. Writing
+    checks the value and raises `DataJointError` if the setting does not exist or cannot hold it.
+    Deleting a setting resets it to its default. Secrets are masked when settings are shown.
     """
 
-    def __init__(self, core):
-        object.__setattr__(self, "_core", core)
+    def __init__(self, core=None):
+        object.__setattr__(self, "_core", _lodestore.Config.load() if core is None else core)
         # What older programs keep here although it is no setting.
         object.__setattr__(self, "_kept", {})
 
@@ -56,6 +56,8 @@ class Config(OlderSettings):
     def __getitem__(self, name):
         if name == "stores":
             return self.stores
+        if name in _GROUPS:
+            return _Group(self, name)
         core = self._core
         try:
             return core.get(name)
@@ -65,6 +67,9 @@ class Config(OlderSettings):
             raise KeyError(f"Setting '{name}' not found") from error
 
     def __setitem__(self, name, value):
+        if name in _GROUPS and isinstance(value, Mapping):
+            self[name]._replace(value)
+            return
         if (
             _lodestore.Config.variable(name) is None
             and not name.startswith("stores")
@@ -76,18 +81,22 @@ class Config(OlderSettings):
             logger.setLevel(self._core.get(name))
 
     def __delitem__(self, name):
-        self._core.set(name, None)
+        if name in self._kept:
+            del self._kept[name]
+        elif name == "stores":
+            self.stores.clear()
+        elif name in _GROUPS:
+            self[name].clear()
+        else:
+            self._core.set(name, None)
 
-    def __contains__(self, name):
-        try:
-            self[name]
-        except KeyError:
-            return False
-        return True
+    def __iter__(self):
+        yield from (*_lodestore.Config.keys(), "stores", *self._kept)
+
+    def __len__(self):
+        return sum(1 for _ in self)
 
     def __getattr__(self, name):
-        if name in _GROUPS:
-            return _Group(self, name)
         if name.startswith("_") or name not in self:
             raise AttributeError(f"there is no setting {name!r}")
         return self[name]
@@ -95,12 +104,37 @@ class Config(OlderSettings):
     def __setattr__(self, name, value):
         self[name] = value
 
-    def get(self, name, default=None):
-        """The value of a setting, or `default` if there is no such setting."""
-        try:
-            return self[name]
-        except KeyError:
-            return default
+    def setdefault(self, name, default=None):
+        """Returns the value of a setting; sets it to `default` first if it has none."""
+        if self.get(name) is None:
+            self[name] = default
+        return self[name]
+
+    def update(self, other=(), /, **values):
+        """Sets several settings. A `copy` restores all of them."""
+        if isinstance(other, Config):
+            self._core.restore(other._core)
+            self._kept.clear()
+            self._kept.update(other._kept)
+            other = ()
+        super().update(other, **values)
+
+    def clear(self):
+        """Resets all settings to their defaults."""
+        for name in list(self):
+            del self[name]
+
+    def copy(self):
+        """Returns a copy of the settings, which no connection follows; `update` restores it."""
+        settings = Config(self._core.snapshot())
+        settings._kept.update(self._kept)
+        return settings
+
+    def __copy__(self):
+        return self.copy()
+
+    def __deepcopy__(self, memo):
+        return self.copy()
 
     @property
     def stores(self):
@@ -184,21 +218,58 @@ class _ProcessConfig(Config):
         return super().__repr__()
 
 
-class _Group:
+class _Group(MutableMapping):
     """The settings whose names begin alike: ``config.database``."""
 
     def __init__(self, config, name):
         object.__setattr__(self, "_config", config)
         object.__setattr__(self, "_name", name)
 
+    def __getitem__(self, name):
+        return self._config[f"{self._name}.{name}"]
+
+    def __setitem__(self, name, value):
+        self._config[f"{self._name}.{name}"] = value
+
+    def __delitem__(self, name):
+        del self._config[f"{self._name}.{name}"]
+
+    def __iter__(self):
+        prefix = f"{self._name}."
+        return (name.removeprefix(prefix) for name in self._config if name.startswith(prefix))
+
+    def __len__(self):
+        return sum(1 for _ in self)
+
     def __getattr__(self, name):
         try:
-            return self._config[f"{self._name}.{name}"]
+            return self[name]
         except KeyError:
             raise AttributeError(f"there is no setting '{self._name}.{name}'") from None
 
     def __setattr__(self, name, value):
-        self._config[f"{self._name}.{name}"] = value
+        self[name] = value
+
+    def __dir__(self):
+        return [*super().__dir__(), *self]
+
+    def clear(self):
+        """Resets the settings to their defaults."""
+        self._replace({})
+
+    def copy(self):
+        """Returns a dict of the settings."""
+        return dict(self)
+
+    def _replace(self, values):
+        """Sets some of the settings, and resets the others to their defaults: all or none."""
+        before = self._config._core.snapshot()
+        try:
+            for name in {*self, *values}:
+                self[name] = values.get(name)
+        except BaseException:
+            self._config._core.restore(before)
+            raise
 
     def __repr__(self):
         prefix = f"{self._name}."
@@ -248,6 +319,28 @@ class Stores(MutableMapping):
     def __len__(self):
         return len(self._content())
 
+    def pop(self, name, *default):
+        """Removes an entry and returns it as a plain value, for a view of it would be of nothing."""
+        removed = self._content().get(name)
+        value = super().pop(name, *default)
+        return removed if isinstance(value, Stores) else value
+
+    def copy(self):
+        """Returns a dict of the stores, or of the settings of one store."""
+        return self._content()
+
+    def __copy__(self):
+        return self.copy()
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
+    def __or__(self, other):
+        return {**self.copy(), **other} if isinstance(other, Mapping) else NotImplemented
+
+    def __ror__(self, other):
+        return {**other, **self.copy()} if isinstance(other, Mapping) else NotImplemented
+
     def __repr__(self):
         shown = self._config._core.masked()
         for part in self._path.split("."):
@@ -256,8 +349,11 @@ class Stores(MutableMapping):
 
 
 def _plain(value):
+    """Returns a value as settings hold it: paths as text, mappings as dicts."""
     if isinstance(value, Stores):
         return value._content()
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 

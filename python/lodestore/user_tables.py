@@ -169,7 +169,7 @@ class UserTable(Table, metaclass=TableMeta):
         from .schemas import _find
 
         table = self._table
-        definition = definition_of(type(self))
+        definition = declared(type(self), "definition")
         if definition is None:
             raise _lodestore.error(
                 "invalid-request",
@@ -198,12 +198,10 @@ class UserTable(Table, metaclass=TableMeta):
     __hash__ = object.__hash__
 
 
-def definition_of(cls):
-    """The text of a class's definition, which may be a property or a method."""
-    definition = cls.definition() if callable(cls.definition) else cls.definition
-    if isinstance(definition, property):
-        definition = definition.fget(object.__new__(cls))
-    return definition
+def declared(cls, name):
+    """Returns what a class declares under `name`, which may be any class attribute, a property or a method."""
+    value = getattr(cls(), name)
+    return value if isinstance(value, type) or not callable(value) else value()
 
 
 class Manual(UserTable):
