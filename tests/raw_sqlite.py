@@ -1,6 +1,6 @@
 """What another program does to the database of an embedded project.
 
-In a process of its own: two copies of SQLite in one process take each other's locks away.
+In a process of its own, as another program is.
 """
 
 import json

@@ -44,6 +44,8 @@ struct Wait {
 
 impl SqliteConnection {
     pub(super) fn open(path: &Path, patience: Duration) -> Result<Self> {
+        #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+        super::locks::install();
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
