@@ -2,6 +2,9 @@
 
 import datetime
 import decimal
+import gc
+import os
+import time
 
 import pytest
 
@@ -165,3 +168,49 @@ def test_dependencies(project, schema, table):
     assert graph.parents(session)[subject]["attr_map"] == {"subject": "subject"}
     assert graph.descendants(subject) == [subject, session, trial]
     assert graph.ancestors(trial) == [trial, session, subject]
+
+
+def _open_files(expected=None):
+    """How many files are open; the threads of servers' connections may take a moment to close theirs."""
+    count = len(os.listdir("/proc/self/fd"))
+    deadline = time.monotonic() + 20
+    while expected is not None and count != expected and time.monotonic() < deadline:
+        time.sleep(0.05)
+        count = len(os.listdir("/proc/self/fd"))
+    return count
+
+
+def test_dropped_instances_give_their_connections_back(database, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def use(name):
+        instance = database.open(tmp_path / name)
+        table = _numbers(instance)
+        table.insert1((1,), skip_duplicates=True)
+        assert len(table()) == 1
+        return instance
+
+    first = use("a")
+    gc.collect()
+    before = _open_files()
+    for n in range(8):
+        use(f"b{n}")
+    gc.collect()
+    assert _open_files(before) == before
+    with use("c") as instance:
+        assert instance.connection.is_connected
+    assert not instance.connection.is_connected and _open_files(before) == before
+    # The next use opens another.
+    assert len(_numbers(instance)()) == 1
+    instance.close()
+    assert _open_files(before) == before
+    first.close()
+    database.clean()
+
+
+def _numbers(instance):
+    @instance.Schema("lab")
+    class Number(dj.Manual):
+        definition = "number : int32"
+
+    return Number

@@ -16,6 +16,9 @@ class Instance:
     describe; ``dj.Instance(path="folder")`` opens the embedded project in that folder. Any setting
     can be given by keyword, with ``__`` for the dot: ``database__create_tables=False``.
 
+    ``with dj.Instance(...) as instance:`` closes its connection at the end of the block; an instance
+    that is no longer referenced gives its connections back when it is garbage collected.
+
     Raises `DataJointError` for settings that do not exist or do not fit.
     """
 
@@ -65,6 +68,16 @@ class Instance:
     def FreeTable(self, full_table_name):
         """A table of this project by its full name, without a class."""
         return FreeTable(self.connection, full_table_name)
+
+    def close(self):
+        """Close this thread's connection; an open transaction is rolled back. The next use opens another."""
+        self.connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
     def __repr__(self):
         return f"Instance({self.connection!r})"

@@ -3,20 +3,25 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use lodestore_types::{Error, ErrorKind, Result};
 
 use crate::{Connection, Driver};
 
 /// Connections to one database, one for each thread that asks, so that each thread has its own
-/// transaction and none waits for another inside the program.
+/// transaction and none waits for another inside the program. Clones share them.
 ///
-/// A thread's connection closes when the thread ends. A forked child never touches the
-/// connections of its parent: it leaves them and opens its own.
+/// A thread's connection closes when the thread ends. When the last clone is dropped, the
+/// connection of that thread closes at once, and those of other threads as soon as they use any
+/// pool. A forked child never touches the connections of its parent: it leaves them and opens its
+/// own.
 #[derive(Debug, Clone)]
-pub struct Pool {
+pub struct Pool(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     id: u64,
     driver: Arc<dyn Driver>,
 }
@@ -25,11 +30,50 @@ type Shared = Rc<RefCell<Box<dyn Connection>>>;
 
 struct Local {
     process: u32,
-    connections: HashMap<u64, Shared>,
+    /// How many pools had been dropped when this thread last closed the connections of dropped ones.
+    swept: u64,
+    connections: HashMap<u64, (Weak<Inner>, Shared)>,
+}
+
+impl Local {
+    /// Closing an inherited connection would disturb the parent's.
+    fn forget_inherited(&mut self) {
+        if self.process != std::process::id() {
+            std::mem::take(&mut self.connections).into_values().for_each(std::mem::forget);
+            self.process = std::process::id();
+        }
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.forget_inherited();
+    }
 }
 
 thread_local! {
-    static LOCAL: RefCell<Local> = RefCell::new(Local { process: std::process::id(), connections: HashMap::new() });
+    static LOCAL: RefCell<Local> =
+        RefCell::new(Local { process: std::process::id(), swept: 0, connections: HashMap::new() });
+}
+
+/// How many pools have been dropped.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        DROPPED.fetch_add(1, Ordering::Release);
+        // A thread that is ending closes its connections itself.
+        let _ = LOCAL.try_with(|local| remove(local, self.id));
+    }
+}
+
+/// Takes a pool's connection from this thread, and closes it unless it belongs to the parent process.
+fn remove(local: &RefCell<Local>, id: u64) {
+    // Dropped at the end: closing may take time and must not happen under the borrow.
+    let _closed = local.try_borrow_mut().ok().and_then(|mut local| {
+        local.forget_inherited();
+        local.connections.remove(&id)
+    });
 }
 
 impl Pool {
@@ -40,12 +84,12 @@ impl Pool {
 
     /// A pool of other connections to the same database.
     pub fn twin(&self) -> Self {
-        Pool::of(self.driver.clone())
+        Pool::of(self.0.driver.clone())
     }
 
     fn of(driver: Arc<dyn Driver>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Pool { id: NEXT.fetch_add(1, Ordering::Relaxed), driver }
+        Pool(Arc::new(Inner { id: NEXT.fetch_add(1, Ordering::Relaxed), driver }))
     }
 
     /// Calls `work` with this thread's connection, which is opened if need be.
@@ -66,30 +110,31 @@ impl Pool {
     pub fn is_open(&self) -> bool {
         LOCAL.with(|local| {
             let local = local.borrow();
-            local.process == std::process::id() && local.connections.contains_key(&self.id)
+            local.process == std::process::id() && local.connections.contains_key(&self.0.id)
         })
     }
 
     /// Closes this thread's connection; an open transaction is rolled back.
     pub fn close(&self) {
-        // Taken out first: closing may take time and must not happen under the borrow.
-        let closed = LOCAL.with(|local| local.borrow_mut().connections.remove(&self.id));
-        drop(closed);
+        LOCAL.with(|local| remove(local, self.0.id));
     }
 
     fn connection(&self) -> Result<Shared> {
+        let dropped = DROPPED.load(Ordering::Acquire);
+        // Closed at the end, not under the borrow.
+        let mut _closed = Vec::new();
         LOCAL.with(|local| {
             let mut local = local.borrow_mut();
-            if local.process != std::process::id() {
-                // Closing an inherited connection would disturb the parent's locks.
-                std::mem::take(&mut local.connections).into_values().for_each(std::mem::forget);
-                local.process = std::process::id();
+            local.forget_inherited();
+            if local.swept != dropped {
+                local.swept = dropped;
+                _closed.extend(local.connections.extract_if(|_, (pool, _)| pool.strong_count() == 0));
             }
-            if let Some(connection) = local.connections.get(&self.id) {
+            if let Some((_, connection)) = local.connections.get(&self.0.id) {
                 return Ok(connection.clone());
             }
-            let connection: Shared = Rc::new(RefCell::new(self.driver.connect()?));
-            local.connections.insert(self.id, connection.clone());
+            let connection: Shared = Rc::new(RefCell::new(self.0.driver.connect()?));
+            local.connections.insert(self.0.id, (Arc::downgrade(&self.0), connection.clone()));
             Ok(connection)
         })
     }
@@ -161,5 +206,46 @@ mod tests {
             }
         });
         assert_eq!(count(&pool), 100);
+    }
+
+    #[test]
+    fn connections_of_dropped_pools_close() {
+        fn open_files(folder: &std::path::Path) -> usize {
+            let links = std::fs::read_dir("/proc/self/fd").unwrap();
+            let targets = links.filter_map(|link| std::fs::read_link(link.ok()?.path()).ok());
+            targets.filter(|target| target.starts_with(folder)).count()
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let other = Pool::new(sqlite::Driver::new(folder.path().join("y.db")));
+        let create = |pool: &Pool| {
+            pool.with(|connection| connection.execute("CREATE TABLE IF NOT EXISTS t (id INTEGER) STRICT", &[])).unwrap()
+        };
+        create(&other);
+        let before = open_files(folder.path());
+        let (send, receive) = std::sync::mpsc::channel::<()>();
+        let (done, is_done) = std::sync::mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let pool = Pool::new(sqlite::Driver::new(folder.path().join("x.db")));
+            let (elsewhere, other) = (pool.clone(), &other);
+            scope.spawn(move || {
+                create(&elsewhere);
+                drop(elsewhere);
+                done.send(()).unwrap();
+                receive.recv().unwrap();
+                // Any use of any pool.
+                create(other);
+                other.close();
+                done.send(()).unwrap();
+                receive.recv().unwrap();
+            });
+            create(&pool);
+            is_done.recv().unwrap();
+            assert!(open_files(folder.path()) > before);
+            drop(pool);
+            send.send(()).unwrap();
+            is_done.recv().unwrap();
+            assert_eq!(open_files(folder.path()), before);
+            send.send(()).unwrap();
+        });
     }
 }
