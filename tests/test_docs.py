@@ -10,11 +10,11 @@ import pytest
 import run_page
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted(
-    str(page.relative_to(ROOT))
-    for folder in ("tutorials", "how-to", "explanation")
-    for page in (ROOT / "docs" / folder).glob("*.md")
+FOLDERS = ("tutorials", "how-to", "explanation")
+GUIDES = sorted(
+    str(page.relative_to(ROOT)) for name in FOLDERS for page in (ROOT / "docs" / name).glob("*.md")
 )
+PAGES = ["README.md", "docs/index.md", *GUIDES]
 
 
 def runnable(page):
