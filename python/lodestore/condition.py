@@ -5,7 +5,8 @@ from operator import itemgetter
 
 from . import _lodestore
 
-_MOST = 2**63 - 1
+#: The largest number of rows that databases take as a limit.
+MOST = 2**63 - 1
 
 
 class AndList(list):
@@ -31,8 +32,11 @@ class Top:
 
     - `limit`: at most so many rows; None for all;
     - `order_by`: a term or a list of terms such as ``"weight desc"``; ``"KEY"`` is the primary key;
-      None keeps the order of an earlier `Top`;
+      None keeps the order of an earlier `Top`, else takes that of the key;
     - `offset`: so many rows are passed over first.
+
+    Rows keep this order through restrictions, projections, joins and aggregations of the query.
+    Ties are broken by the primary key.
 
     Raises `TypeError` for arguments of other types.
     """
@@ -40,15 +44,16 @@ class Top:
     __slots__ = ("limit", "offset", "order_by")
 
     def __init__(self, limit=1, order_by="KEY", offset=0):
-        self.limit = _count("limit", limit)
-        self.offset = _count("offset", offset) or 0
+        self.limit = count("limit", limit)
+        self.offset = count("offset", offset) or 0
         self.order_by = _terms(order_by)
 
     def __repr__(self):
         return f"Top(limit={self.limit}, order_by={self.order_by}, offset={self.offset})"
 
 
-def _count(name, number):
+def count(name, number):
+    """A number of rows, checked; None stands for all."""
     if number is None:
         return None
     if isinstance(number, bool) or not hasattr(number, "__index__"):
@@ -56,7 +61,7 @@ def _count(name, number):
     number = number.__index__()
     if number < 0:
         raise _lodestore.error("invalid-request", f"`{name}` cannot be negative: {number}")
-    return min(number, _MOST)
+    return min(number, MOST)
 
 
 def _terms(order_by):

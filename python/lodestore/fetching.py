@@ -3,7 +3,7 @@
 import warnings
 
 from . import _lodestore
-from .condition import Top
+from .condition import MOST, Top, count
 
 #: So many rows are read ahead when rows are asked for one by one.
 _BATCH_ROWS = 10_000
@@ -15,8 +15,8 @@ class Fetching:
     Most calls share their options:
 
     - `order_by`: a term or a list of terms such as ``"weight desc"``; ``"KEY"`` is the primary key;
-    - `limit`, `offset`: at most so many rows, after passing over so many; in the order of the
-      primary key unless there is another;
+    - `limit`, `offset`: return at most `limit` rows, after skipping `offset`; in the order that a
+      `Top` gave the query, else in the order of the primary key;
     - `squeeze`: decoded arrays lose their dimensions of extent 1;
     - `on_error`: what becomes of a row with a value that cannot be read, because its object is gone
       or damaged: ``"raise"`` tells which one it is, ``"skip"`` leaves the row out, ``"none"`` puts
@@ -32,6 +32,11 @@ class Fetching:
             return self
         top = Top(limit, order_by, offset)
         return self._derived(self._query.top(top.limit, top.order_by, top.offset))
+
+    def _last(self, limit):
+        """The last rows in the order that they have, the very last one first."""
+        limit = count("limit", limit)
+        return self._derived(self._query.last(MOST if limit is None else limit))
 
     def _chosen(self, attributes):
         """These attributes, and the key."""
@@ -91,7 +96,11 @@ class Fetching:
     def _arrays(self, attributes, include_key, options, plain_dates=False):
         from . import arrays
 
-        columns = (self._chosen(attributes) if attributes else self)._columns(*options)
+        order_by, limit, offset, squeeze, on_error, download_path = options
+        rows = self._ordered(order_by, limit, offset)
+        columns = (rows._chosen(attributes) if attributes else rows)._query.columns(
+            on_error, squeeze, download_path
+        )
         if not attributes:
             return arrays.structured(columns, plain_dates)
         # The keys first: what becomes an array is taken out of the columns.
@@ -159,12 +168,12 @@ class Fetching:
         return values[0] if len(values) == 1 else tuple(values)
 
     def head(self, limit=25, **options):
-        """The first rows in the order of the primary key, as `to_dicts`."""
-        return self.to_dicts("KEY", limit, **options)
+        """The first rows as `to_dicts`, in the order of a `Top` if there is one, else of the primary key."""
+        return self.to_dicts(limit=limit, **options)
 
     def tail(self, limit=25, **options):
-        """The last rows in the order of the primary key, as `to_dicts`."""
-        return self.to_dicts("KEY DESC", limit, **options)[::-1]
+        """The last rows as `to_dicts`, in the order of a `Top` if there is one, else of the primary key."""
+        return self._last(limit).to_dicts(**options)[::-1]
 
     def cursor(self, as_dict=False, *, squeeze=False, on_error="raise", download_path=None):
         """The rows one by one as tuples, or as dicts, in bounded memory: see `Cursor`."""
@@ -201,7 +210,10 @@ class Fetching:
             return self.to_pandas(**options)
         names = [name for name in attributes if name != "KEY"]
         if as_dict:
-            return (self.proj(*names) if attributes else self).to_dicts(**options)
+            rows = self._ordered(order_by, limit, offset)
+            return (rows.proj(*names) if attributes else rows).to_dicts(
+                squeeze=squeeze, download_path=download_path
+            )
         if attributes and not names:
             return self.keys(order_by, limit, offset)
         options = (order_by, limit, offset, squeeze, "raise", download_path)

@@ -74,6 +74,11 @@ impl Query {
         self.0.top(&Top { limit, order_by, offset }).map(Query).into_py(py)
     }
 
+    /// The last rows in the order that they have, the very last one first.
+    fn last(&self, py: Python<'_>, limit: u64) -> PyResult<Query> {
+        self.0.last(limit).map(Query).into_py(py)
+    }
+
     /// The distinct values of some attributes.
     fn distinct(&self, py: Python<'_>, names: Vec<String>) -> PyResult<Query> {
         Universal::new(names).of(&self.0).map(Query).into_py(py)

@@ -122,6 +122,14 @@ impl Query {
         self.top(&Top::default().with_limit(rows))
     }
 
+    /// The last rows in the order there is, else in that of the key; the very last one comes first.
+    ///
+    /// # Errors
+    /// None yet.
+    pub fn last(&self, rows: u64) -> Result<Query> {
+        self.derive(self.expression().last(rows))
+    }
+
     /// All rows but the first ones, in the order there is, else in that of the key.
     ///
     /// # Errors

@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use lodestore_db::Column;
-use lodestore_sql::Top;
 use lodestore_types::{Error, ErrorKind, Result};
 
 use crate::reader::Reader;
@@ -95,20 +94,20 @@ impl Query {
         }
     }
 
-    /// The first rows in the order of the primary key.
+    /// The first rows, in the order of an earlier [`Top`](crate::Top), else in that of the primary key.
     ///
     /// # Errors
     /// As [`Query::fetch`].
     pub fn head(&self, rows: u64) -> Result<Vec<Row>> {
-        self.top(&Top::first(rows))?.fetch()
+        self.limit(rows)?.fetch()
     }
 
-    /// The last rows in the order of the primary key.
+    /// The last rows, in the order of an earlier [`Top`](crate::Top), else in that of the primary key.
     ///
     /// # Errors
     /// As [`Query::fetch`].
     pub fn tail(&self, rows: u64) -> Result<Vec<Row>> {
-        let mut last = self.top(&Top::ordered(["KEY DESC"]).with_limit(rows))?.fetch()?;
+        let mut last = self.last(rows)?.fetch()?;
         last.reverse();
         Ok(last)
     }

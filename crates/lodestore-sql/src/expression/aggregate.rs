@@ -62,7 +62,7 @@ impl Expression {
             Unmatched::Keep => JoinKind::Left,
             Unmatched::Drop => JoinKind::Inner,
         };
-        let joined = self.paired(group, kind, unite(heading, other, unmatched == Unmatched::Keep));
+        let joined = self.paired(&group.unordered(), kind, unite(heading, other, unmatched == Unmatched::Keep));
         let (columns, result) = projection.resolve(heading, &joined.heading)?;
         let by = columns.iter().filter_map(|column| match &column.source {
             Source::Attribute(name) => Some(name.clone()),
@@ -71,7 +71,7 @@ impl Expression {
         // The key stands first in the group, so that an index on it helps.
         let mut by: Vec<String> = by.collect();
         by.dedup();
-        Ok(grouped(joined, Some(by), columns, Heading { table: None, ..result }))
+        Ok(grouped(joined, Some(by), columns, true, Heading { table: None, ..result }))
     }
 }
 
@@ -119,7 +119,7 @@ impl Universal {
         let (all, heading) = projection.resolve(&grouping, &group.heading)?;
         columns.extend(all.into_iter().skip(columns.len()));
         let by = Some(self.names.clone()).filter(|names| !names.is_empty());
-        Ok(grouped(group.clone(), by, columns, heading))
+        Ok(grouped(group.clone(), by, columns, false, heading))
     }
 
     /// The attributes as columns and as the key of a result.
@@ -138,7 +138,13 @@ impl Universal {
     }
 }
 
-fn grouped(input: Expression, by: Option<Vec<String>>, columns: Vec<Column>, heading: Heading) -> Expression {
-    let node = Node::Aggregate { input, by, columns };
+fn grouped(
+    input: Expression,
+    by: Option<Vec<String>>,
+    columns: Vec<Column>,
+    keeps_order: bool,
+    heading: Heading,
+) -> Expression {
+    let node = Node::Aggregate { input, by, columns, keeps_order };
     Expression { node: Arc::new(node), heading: Arc::new(heading) }
 }

@@ -1,5 +1,7 @@
 //! One `SELECT` in its parts.
 
+use lodestore_types::CoreType;
+
 use super::fragment::Fragment;
 use crate::Dialect;
 
@@ -18,20 +20,33 @@ pub(super) struct Block {
     /// What stands behind GROUP BY; an empty list makes one row of all.
     pub group: Option<Vec<String>>,
     pub distinct: bool,
+    /// The order of its rows, which is said where it matters: at a limit and at the end.
+    pub order: Vec<SortKey>,
     pub limit: Option<Limit>,
 }
 
 /// The end of a `SELECT`.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Limit {
-    pub order: Vec<Fragment>,
     pub limit: Option<u64>,
     pub offset: u64,
 }
 
-impl Limit {
-    /// No limit at all.
-    pub fn none() -> Self {
-        Limit { order: Vec::new(), limit: None, offset: 0 }
+/// What rows are sorted by.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SortKey {
+    /// An expression over the source of the block, without values.
+    pub sql: String,
+    /// The type, where it decides how values sort.
+    pub core: Option<CoreType>,
+    pub descending: bool,
+    pub nullable: bool,
+}
+
+impl SortKey {
+    fn render(&self, dialect: &dyn Dialect) -> String {
+        let sorted = self.core.as_ref().and_then(|core| dialect.order_by(&self.sql, core));
+        sorted.unwrap_or_else(|| self.sql.clone()) + dialect.direction(self.descending, self.nullable)
     }
 }
 
@@ -46,6 +61,7 @@ impl Block {
             filters: Vec::new(),
             group: None,
             distinct: false,
+            order: Vec::new(),
             limit: None,
         }
     }
@@ -70,13 +86,33 @@ impl Block {
         self.whole && self.is_plain() && self.filters.is_empty()
     }
 
+    /// The column that an expression over the source computes.
+    pub fn column_of(&self, expression: &str, dialect: &dyn Dialect) -> Option<&str> {
+        let same = |(name, sql): &&(String, Option<Fragment>)| match sql {
+            None => dialect.quote(name) == expression,
+            Some(sql) => sql.clone().into_text() == expression,
+        };
+        self.columns.iter().find(same).map(|(name, _)| name.as_str())
+    }
+
+    /// True if ORDER BY would take a name in its order for another column, which has that name in the result.
+    pub fn captures(&self, dialect: &dyn Dialect) -> bool {
+        self.columns.iter().any(|(name, sql)| {
+            let quoted = dialect.quote(name);
+            let taken = |key: &SortKey| {
+                key.sql.contains(&quoted) && sql.as_ref().is_some_and(|sql| sql.clone().into_text() != key.sql)
+            };
+            sql.is_some() && self.order.iter().any(taken)
+        })
+    }
+
     /// True if a filter asks the table that the rows come from.
     pub fn asks_its_source(&self) -> bool {
         self.filters.iter().any(|filter| filter.mentions(&self.from))
     }
 
     /// The query for its columns.
-    pub fn select(self, dialect: &dyn Dialect) -> Fragment {
+    pub fn select(mut self, dialect: &dyn Dialect) -> Fragment {
         let columns = self.columns.iter().map(|(name, sql)| match sql {
             None => dialect.quote(name).into(),
             Some(sql) => {
@@ -90,21 +126,14 @@ impl Block {
             true => Fragment::from("1"),
             false => Fragment::join(columns, ", "),
         };
-        self.query(columns)
-    }
-
-    /// The query for something else over the same rows.
-    pub fn query(self, what: Fragment) -> Fragment {
-        let mut sql = Fragment::from(if self.distinct { "SELECT DISTINCT " } else { "SELECT " });
-        sql.append(what).push(" FROM ").append(self.from);
-        sql.append(conditions(self.filters));
-        if let Some(group) = self.group.filter(|group| !group.is_empty()) {
-            sql.push(" GROUP BY ").push(&group.join(", "));
+        let order = std::mem::take(&mut self.order);
+        let limit = self.limit.take();
+        let mut sql = self.query(columns);
+        if !order.is_empty() {
+            let order: Vec<String> = order.iter().map(|key| key.render(dialect)).collect();
+            sql.push(" ORDER BY ").push(&order.join(", "));
         }
-        if let Some(Limit { order, limit, offset }) = self.limit {
-            if !order.is_empty() {
-                sql.push(" ORDER BY ").append(Fragment::join(order, ", "));
-            }
+        if let Some(Limit { limit, offset }) = limit {
             match (limit, offset) {
                 (None, 0) => {}
                 (Some(limit), 0) => {
@@ -115,6 +144,17 @@ impl Block {
                     sql.push(&format!(" LIMIT {} OFFSET {offset}", limit.unwrap_or(i64::MAX as u64)));
                 }
             }
+        }
+        sql
+    }
+
+    /// The query for something else over the same rows, which are neither limited nor sorted.
+    pub fn query(self, what: Fragment) -> Fragment {
+        let mut sql = Fragment::from(if self.distinct { "SELECT DISTINCT " } else { "SELECT " });
+        sql.append(what).push(" FROM ").append(self.from);
+        sql.append(conditions(self.filters));
+        if let Some(group) = self.group.filter(|group| !group.is_empty()) {
+            sql.push(" GROUP BY ").push(&group.join(", "));
         }
         sql
     }

@@ -64,7 +64,7 @@ use block::Limit;
 use condition::Predicate;
 use projection::{Column, Source};
 use render::Renderer;
-use top::Term;
+use top::Order;
 
 /// A query: a table, or what operators make of others.
 #[derive(Debug, Clone)]
@@ -95,6 +95,8 @@ enum Node {
         input: Expression,
         by: Option<Vec<String>>,
         columns: Vec<Column>,
+        /// Whether rows of a group agree in what the input is sorted by.
+        keeps_order: bool,
     },
     Distinct {
         input: Expression,
@@ -107,10 +109,12 @@ enum Node {
     },
     Top {
         input: Expression,
-        order: Vec<Term>,
+        order: Order,
         limit: Option<u64>,
         offset: u64,
     },
+    /// The rows without an order of their own.
+    Unordered(Expression),
 }
 
 impl Expression {
@@ -252,7 +256,7 @@ impl Expression {
         }
         if verb == DELETE && !dialect.deletes_what_it_reads() {
             // What is limited is worked out before the first row goes.
-            block.limit.get_or_insert_with(Limit::none).limit.get_or_insert(i64::MAX as u64);
+            block.limit.get_or_insert(Limit { limit: None, offset: 0 }).limit.get_or_insert(i64::MAX as u64);
         }
         // Rows that are limited, or chosen by what was computed, are told by their keys.
         let key: Vec<String> = self.heading.primary_key().map(|attribute| attribute.name.clone()).collect();

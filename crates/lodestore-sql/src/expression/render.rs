@@ -9,10 +9,10 @@ use super::condition::{Operand, Predicate};
 use super::fragment::Fragment;
 use super::join::JoinKind;
 use super::projection::{Column, Source};
-use super::top::Term;
+use super::top::{Order, Subject, Term};
 use super::{Expression, Node};
 use crate::dialect::{JsonForm, JsonPath};
-use crate::expression::block::{Block, Limit};
+use crate::expression::block::{Block, Limit, SortKey};
 use crate::{Attribute, Dialect, Heading};
 
 pub(super) struct Renderer<'a> {
@@ -27,7 +27,8 @@ impl<'a> Renderer<'a> {
 
     /// The whole query of an expression.
     pub fn select(&mut self, expression: &Expression) -> Result<Fragment> {
-        Ok(self.block(expression)?.select(self.dialect))
+        let block = self.block(expression)?;
+        Ok(self.sorted(block).select(self.dialect))
     }
 
     /// A block whose rows can be counted or asked for without regard to its columns.
@@ -52,58 +53,102 @@ impl<'a> Renderer<'a> {
             Node::Distinct { input, columns } => {
                 let block = self.block(input)?;
                 let mut block = self.wrap_unless(|block| !block.is_shaped(), block);
+                let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+                self.keep_order_of(&mut block, &names);
                 block.columns = columns.iter().map(|column| self.column(column, &block)).collect();
                 block.distinct = true;
                 block
             }
-            Node::Aggregate { input, by, columns } => {
+            Node::Aggregate { input, by, columns, keeps_order } => {
                 let block = self.block(input)?;
                 let mut block = self.wrap_unless(Block::is_plain, block);
+                if !keeps_order {
+                    self.keep_order_of(&mut block, by.as_deref().unwrap_or_default());
+                }
                 block.columns = columns.iter().map(|column| self.column(column, &block)).collect();
-                block.group = Some(match by {
+                let mut group = match by {
                     None => Vec::new(),
                     // Without a key the rows of one group are told from none at all by a constant.
                     Some(by) if by.is_empty() => vec!["1 + 0".to_owned()],
                     Some(by) => by.iter().map(|name| self.dialect.quote(name)).collect(),
-                });
+                };
+                let sorted: Vec<String> =
+                    block.order.iter().map(|key| key.sql.clone()).filter(|sql| !group.contains(sql)).collect();
+                group.extend(sorted);
+                block.group = Some(group);
                 block
             }
             Node::Join { left, right, on, kind } => self.join(expression, (left, right), on, *kind)?,
             Node::Union { left, right } => self.union(expression, left, right)?,
-            Node::Top { input, order, limit, offset } => {
+            Node::Top { input, order, limit, offset } => self.top(input, order, *limit, *offset)?,
+            Node::Unordered(input) => {
                 let block = self.block(input)?;
-                let mut block = self.wrap_unless(|block| block.limit.is_none() && !block.distinct, block);
-                let scope = input.order_scope();
-                let written = |this: &Self, block: &Block| -> Vec<String> {
-                    order.iter().map(|term| this.term(term, block, &scope)).collect()
-                };
-                let mut terms = written(self, &block);
-                // ORDER BY takes a name for a new column first, though a column of the source was meant.
-                let captured = |(name, sql): &(String, Option<Fragment>)| {
-                    sql.is_some() && terms.iter().any(|term| term.contains(&self.dialect.quote(name)))
-                };
-                if block.columns.iter().any(captured) {
-                    block = self.wrap(block);
-                    terms = written(self, &block);
-                }
-                let order = terms.into_iter().map(Fragment::from).collect();
-                block.limit = Some(Limit { order, limit: *limit, offset: *offset });
+                let mut block = self.wrap_unless(|block| block.limit.is_none(), block);
+                block.order.clear();
                 block
             }
         })
     }
 
+    fn top(&mut self, input: &Expression, order: &Order, limit: Option<u64>, offset: u64) -> Result<Block> {
+        let block = self.block(input)?;
+        let keeps = *order == Order::Kept && block.limit.is_some();
+        let mut block = self.wrap_unless(|block| (block.limit.is_none() || keeps) && !block.distinct, block);
+        let scope = input.order_scope();
+        let mut keys = match order {
+            Order::By(terms) => terms.iter().map(|term| self.sort_key(term, &block, &scope)).collect(),
+            Order::Kept | Order::Reversed => Vec::new(),
+        };
+        // Rows that are equal in these stay in the order that they had, and then in that of their key: without that,
+        // each database, and each limit, would choose among them in its own way.
+        keys.append(&mut block.order);
+        let identity: Vec<SortKey> = input
+            .heading
+            .primary_key()
+            .map(|attribute| Term { subject: Subject::Attribute(attribute.name.clone()), descending: false })
+            .map(|term| self.sort_key(&term, &block, &scope))
+            .collect();
+        keys.extend(identity.iter().cloned());
+        for key in keys {
+            let identified = !identity.is_empty()
+                && identity.iter().all(|part| block.order.iter().any(|known| known.sql == part.sql));
+            if !identified && !block.order.iter().any(|known| known.sql == key.sql) {
+                block.order.push(key);
+            }
+        }
+        if *order == Order::Reversed {
+            block.order.iter_mut().for_each(|key| key.descending = !key.descending);
+        }
+        block.limit = match block.limit {
+            Some(first) => {
+                let left = first.limit.map(|rows| rows.saturating_sub(offset));
+                let limit = left.into_iter().chain(limit).min();
+                Some(Limit { limit, offset: first.offset.saturating_add(offset) })
+            }
+            None => (limit.is_some() || offset > 0).then_some(Limit { limit, offset }),
+        };
+        Ok(block)
+    }
+
+    /// Leaves of an order what rows with equal values of these columns agree in.
+    fn keep_order_of(&self, block: &mut Block, names: &[String]) {
+        let told = |key: &SortKey| {
+            block.column_of(&key.sql, self.dialect).is_some_and(|name| names.iter().any(|kept| kept == name))
+        };
+        let kept = block.order.iter().take_while(|key| told(key)).count();
+        block.order.truncate(kept);
+    }
+
     fn project(&mut self, input: &Expression, columns: &[Column]) -> Result<Block> {
         let mut block = self.block(input)?;
         let computes = columns.iter().any(|column| !matches!(column.source, Source::Attribute(_)));
-        // A new name in the same SELECT would be taken for the column of that name by ORDER BY.
         let renames =
             columns.iter().any(|column| !matches!(&column.source, Source::Attribute(name) if *name == column.name));
         // Without its aggregates, a query that takes all rows to one would take each row to one.
         let in_place = !block.distinct
             && block.group.as_ref().is_none_or(|group| !group.is_empty())
-            && !(computes && (!block.has_plain_columns() || block.group.is_some()))
-            && !(renames && block.limit.as_ref().is_some_and(|limit| !limit.order.is_empty()));
+            // A window of all rows would otherwise see those beyond the limit.
+            && !(computes && (!block.has_plain_columns() || block.group.is_some() || block.limit.is_some()));
         if !in_place {
             block = self.wrap(block);
         }
@@ -147,9 +192,14 @@ impl<'a> Renderer<'a> {
         kind: JoinKind,
     ) -> Result<Block> {
         let left = self.block(left)?;
-        let left = self.wrap_unless(Block::is_whole, left);
+        // What is sorted by must have a name that the other side does not have.
+        let named = |block: &Block, dialect: &dyn Dialect| {
+            block.is_whole() && block.order.iter().all(|key| block.column_of(&key.sql, dialect).is_some())
+        };
+        let dialect = self.dialect;
+        let left = self.wrap_unless(|block| named(block, dialect), left);
         let right = self.block(right)?;
-        let mut right = self.wrap_unless(|block| block.is_table && block.is_whole(), right);
+        let mut right = self.wrap_unless(|block| block.is_table && named(block, dialect), right);
         let mut from = left.from;
         if right.is_table && from.mentions(&right.from) {
             // Servers want two names for a table that stands twice in one FROM.
@@ -166,7 +216,8 @@ impl<'a> Renderer<'a> {
             let names: Vec<String> = on.iter().map(|name| self.dialect.quote(name)).collect();
             from.push(" USING (").push(&names.join(", ")).push(")");
         }
-        Ok(Block::new(from, whole.heading.names()))
+        let order = left.order.into_iter().chain(right.order).collect();
+        Ok(Block { order, ..Block::new(from, whole.heading.names()) })
     }
 
     /// Both sides with the columns of the whole; what a side does not have is NULL there.
@@ -180,6 +231,7 @@ impl<'a> Renderer<'a> {
                 known.unwrap_or_else(|| (name.to_owned(), Some("NULL".into())))
             });
             block.columns = columns.collect();
+            block.order.clear();
             sides.push(block.select(self.dialect));
         }
         let mut from = Fragment::from("(");
@@ -187,30 +239,32 @@ impl<'a> Renderer<'a> {
         Ok(Block::new(from, whole.heading.names()))
     }
 
-    /// A term of an order, over the columns of the source; computed columns are written out.
-    fn term(&self, term: &Term, block: &Block, scope: &Heading) -> String {
+    /// A term of an order, over the source of the block; computed columns are written out.
+    fn sort_key(&self, term: &Term, block: &Block, scope: &Heading) -> SortKey {
         let written_out = |name: &str| {
             let column = block.columns.iter().find(|(known, _)| known == name);
             column.and_then(|(_, sql)| sql.clone()).map_or_else(|| self.dialect.quote(name), Fragment::into_text)
         };
-        let sorted = |name: &str| {
-            let sql = written_out(name);
-            let core = scope.get_any(name).and_then(Attribute::stored_as);
-            core.and_then(|core| self.dialect.order_by(&sql, core)).unwrap_or(sql)
+        let sql = |subject: &Subject| match subject {
+            Subject::Attribute(name) => written_out(name),
+            Subject::Sql(text) => text.render_with(self.dialect, &|name| Some(written_out(name))),
+            Subject::Missing(_) => unreachable!("a term of its own"),
         };
-        match term {
-            Term::Attribute { name, descending } => {
-                let nullable = scope.get_any(name).is_none_or(|attribute| attribute.nullable);
-                sorted(name) + self.dialect.direction(*descending, nullable)
-            }
-            Term::Sql(text) => match text.as_direction() {
-                Some((name, descending)) => {
-                    let nullable = scope.get_any(name).is_none_or(|attribute| attribute.nullable);
-                    sorted(name) + self.dialect.direction(descending, nullable)
+        let descending = term.descending;
+        match &term.subject {
+            Subject::Attribute(name) => {
+                let attribute = scope.get_any(name);
+                SortKey {
+                    sql: written_out(name),
+                    core: attribute.and_then(Attribute::stored_as).cloned(),
+                    descending,
+                    nullable: attribute.is_none_or(|attribute| attribute.nullable),
                 }
-                None if text.begins_with_name() => text.render_with(self.dialect, &|name| Some(sorted(name))),
-                None => text.render_with(self.dialect, &|name| Some(written_out(name))),
-            },
+            }
+            subject @ Subject::Sql(_) => SortKey { sql: sql(subject), core: None, descending, nullable: true },
+            Subject::Missing(of) => {
+                SortKey { sql: format!("({}) IS NULL", sql(of)), core: None, descending, nullable: false }
+            }
         }
     }
 
@@ -223,12 +277,37 @@ impl<'a> Renderer<'a> {
         if fits(&block) { block } else { self.wrap(block) }
     }
 
-    /// The block as the source of a new one.
+    /// The block as the source of a new one, which has the same order. What it is sorted by and does not show becomes a
+    /// column that only the order knows.
     fn wrap(&mut self, block: Block) -> Block {
+        let mut block = if block.limit.is_some() { self.sorted(block) } else { block };
         let names: Vec<String> = block.columns.iter().map(|(name, _)| name.clone()).collect();
+        let mut order = Vec::new();
+        for key in &block.order {
+            let shown = block.column_of(&key.sql, self.dialect).map(|name| self.dialect.quote(name));
+            let sql = shown.unwrap_or_else(|| {
+                self.aliases += 1;
+                let name = format!("${}", self.aliases);
+                block.columns.push((name.clone(), Some(key.sql.clone().into())));
+                self.dialect.quote(&name)
+            });
+            order.push(SortKey { sql, ..key.clone() });
+        }
+        if block.limit.is_none() {
+            block.order.clear();
+        }
         let mut from = Fragment::from("(");
         from.append(block.select(self.dialect)).push(") AS ").push(&self.alias());
-        Block::new(from, names.iter().map(String::as_str))
+        Block { order, ..Block::new(from, names.iter().map(String::as_str)) }
+    }
+
+    /// The block in a form whose ORDER BY means the columns of the source.
+    fn sorted(&mut self, mut block: Block) -> Block {
+        if !block.captures(self.dialect) {
+            return block;
+        }
+        let limit = block.limit.take();
+        Block { limit, ..self.wrap(block) }
     }
 
     fn predicate(&mut self, predicate: &Predicate) -> Result<Fragment> {
@@ -264,7 +343,9 @@ impl<'a> Renderer<'a> {
                 let block = self.block(expression)?;
                 sql.push(&self.row_of(names)).push(" IN (").append(self.columns_of(block, names)).push(")")
             }
-            Predicate::Exists(expression) => sql.push("EXISTS (").append(self.select(expression)?).push(")"),
+            Predicate::Exists(expression) => {
+                sql.push("EXISTS (").append(self.rows(expression)?.query("1".into())).push(")")
+            }
         };
         Ok(sql)
     }
@@ -276,6 +357,7 @@ impl<'a> Renderer<'a> {
         let sql =
             |name: &String| block.columns.iter().find(|(known, _)| known == name).and_then(|(_, sql)| sql.clone());
         block.columns = names.iter().map(|name| (name.clone(), sql(name))).collect();
+        block.order.clear();
         block.select(self.dialect)
     }
 

@@ -54,17 +54,6 @@ impl SqlText {
         dialect.aggregate(&function.to_ascii_lowercase(), render(inside, dialect, &|_| None).trim(), core)
     }
 
-    /// True if it is a name, perhaps with a direction behind it.
-    pub fn begins_with_name(&self) -> bool {
-        let direction = |piece: &Piece| match piece {
-            Piece::Raw(raw) => {
-                ["", "asc", "desc", "nulls", "first", "last"].contains(&raw.trim().to_ascii_lowercase().as_str())
-            }
-            _ => false,
-        };
-        matches!(&self.pieces[..], [Piece::Name(_), rest @ ..] if rest.iter().all(direction))
-    }
-
     /// The name and whether it is descending, if it is a name with nothing but that behind it.
     pub fn as_direction(&self) -> Option<(&str, bool)> {
         let [Piece::Name(name), rest @ ..] = &self.pieces[..] else { return None };

@@ -1,4 +1,8 @@
 //! Order, limit and offset.
+//!
+//! An order that a [`Top`] sets stays with the rows through restrictions, projections, joins and aggregations over
+//! them, until another `Top` sorts them anew; what has no order of its own is limited in the order of its key. Every
+//! limited order ends with the key, so that the same query always returns the same rows.
 
 use std::sync::Arc;
 
@@ -13,8 +17,8 @@ use crate::Heading;
 pub struct Top {
     /// At most so many rows.
     pub limit: Option<u64>,
-    /// Terms such as `weight desc`, `KEY` or `length(note)`. `None` keeps the order there is: that of an earlier
-    /// [`Top`], else that of the key.
+    /// Terms such as `weight desc`, `KEY` or `length(note)`. `None` keeps the order of an earlier [`Top`], else takes
+    /// that of the key.
     pub order_by: Option<Vec<String>>,
     /// So many rows are passed over first.
     pub offset: u64,
@@ -42,45 +46,69 @@ impl Top {
     }
 }
 
+/// Where a [`Top`] takes its order from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Order {
+    /// That of the rows, else that of the key.
+    Kept,
+    /// The opposite of `Kept`.
+    Reversed,
+    By(Vec<Term>),
+}
+
 /// One term of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Term {
-    Attribute { name: String, descending: bool },
+pub(super) struct Term {
+    pub subject: Subject,
+    pub descending: bool,
+}
+
+/// What a term sorts by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Subject {
+    Attribute(String),
     Sql(SqlText),
+    /// Whether there is no value: what `NULLS FIRST` and `NULLS LAST` ask for.
+    Missing(Box<Subject>),
 }
 
 impl Expression {
-    /// The first rows in some order. Applied to such an expression again without another order, it takes some of those
-    /// rows.
+    /// The first rows in some order. Without an order of its own it takes the first rows in the order that they have.
     ///
     /// # Errors
     /// [`UnknownAttribute`](lodestore_types::ErrorKind::UnknownAttribute) or
     /// [`InvalidCondition`](lodestore_types::ErrorKind::InvalidCondition) if a term cannot be understood.
     pub fn top(&self, top: &Top) -> Result<Expression> {
         let scope = self.order_scope();
-        let key = || vec!["KEY".to_owned()];
-        let terms = |order: Vec<String>| -> Result<Vec<Term>> {
-            Ok(order.iter().map(|term| terms_of(term, &self.heading, &scope)).collect::<Result<Vec<_>>>()?.concat())
-        };
-        let wanted = top.order_by.clone().map(terms).transpose()?;
-        if let Node::Top { input, order, limit, offset } = &*self.node
-            && wanted.as_ref().is_none_or(|wanted| wanted == order)
-        {
-            let left = limit.map(|limit| limit.saturating_sub(top.offset));
-            let limit = left.into_iter().chain(top.limit).min();
-            let offset = offset.saturating_add(top.offset);
-            return Ok(input.limited(order.clone(), limit, offset, self));
+        let mut terms = Vec::new();
+        for term in top.order_by.iter().flatten() {
+            terms.extend(terms_of(term, &self.heading, &scope)?);
         }
-        if wanted.is_none() && top.limit.is_none() && top.offset == 0 {
+        let order = match &*self.node {
+            _ if terms.is_empty() => Order::Kept,
+            // Sorting rows the way they are sorted changes nothing.
+            Node::Top { order: Order::By(known), .. } if *known == terms => Order::Kept,
+            _ => Order::By(terms),
+        };
+        if top.order_by.is_none() && top.limit.is_none() && top.offset == 0 {
             return Ok(self.clone());
         }
-        let order = wanted.map_or_else(|| terms(key()), Ok)?;
-        Ok(self.limited(order, top.limit, top.offset, self))
+        Ok(self.limited(order, top.limit, top.offset))
     }
 
-    fn limited(&self, order: Vec<Term>, limit: Option<u64>, offset: u64, like: &Expression) -> Expression {
+    /// The last rows in the order that the rows have, else in that of the key; the very last one comes first.
+    pub fn last(&self, limit: u64) -> Expression {
+        self.limited(Order::Reversed, Some(limit), 0)
+    }
+
+    fn limited(&self, order: Order, limit: Option<u64>, offset: u64) -> Expression {
         let node = Node::Top { input: self.clone(), order, limit, offset };
-        Expression { node: Arc::new(node), heading: like.heading.clone() }
+        Expression { node: Arc::new(node), heading: self.heading.clone() }
+    }
+
+    /// The same rows without an order of their own.
+    pub(super) fn unordered(&self) -> Expression {
+        Expression { node: Arc::new(Node::Unordered(self.clone())), heading: self.heading.clone() }
     }
 
     /// The attributes that an order may name: also those that were projected away or renamed.
@@ -99,17 +127,89 @@ impl Expression {
     }
 }
 
-fn terms_of(term: &str, heading: &Heading, scope: &Heading) -> Result<Vec<Term>> {
-    let mut words = term.split_whitespace();
-    let (first, second, third) = (words.next(), words.next(), words.next());
-    let direction = second.map(str::to_ascii_lowercase);
-    if first == Some("KEY") && third.is_none() && matches!(direction.as_deref(), None | Some("asc" | "desc")) {
-        let descending = direction.as_deref() == Some("desc");
-        let of = |name: &str| Term::Attribute { name: name.to_owned(), descending };
-        return Ok(heading.primary_key().map(|attribute| of(&attribute.name)).collect());
+/// The terms that a text lists.
+fn terms_of(text: &str, heading: &Heading, scope: &Heading) -> Result<Vec<Term>> {
+    let mut terms = Vec::new();
+    for text in listed(text) {
+        let (text, nulls_first) = match (cut(text, &["nulls", "first"]), cut(text, &["nulls", "last"])) {
+            (Some(rest), _) => (rest, Some(true)),
+            (_, Some(rest)) => (rest, Some(false)),
+            _ => (text, None),
+        };
+        let (text, descending) = match (cut(text, &["desc"]), cut(text, &["asc"])) {
+            (Some(rest), _) => (rest, true),
+            (_, Some(rest)) => (rest, false),
+            _ => (text, false),
+        };
+        let subjects: Vec<Subject> = match text {
+            "" => continue,
+            "KEY" => heading.primary_key().map(|attribute| Subject::Attribute(attribute.name.clone())).collect(),
+            // An attribute may have the name of any word of SQL.
+            name if scope.get_any(name).is_some() => vec![Subject::Attribute(name.to_owned())],
+            sql => {
+                let sql = SqlText::scan(sql, scope)?;
+                let name = sql.as_direction().map(|(name, _)| Subject::Attribute(name.to_owned()));
+                vec![name.unwrap_or(Subject::Sql(sql))]
+            }
+        };
+        for subject in subjects {
+            if let Some(first) = nulls_first {
+                terms.push(Term { subject: Subject::Missing(Box::new(subject.clone())), descending: first });
+            }
+            terms.push(Term { subject, descending });
+        }
     }
-    if term.trim().is_empty() {
-        return Ok(Vec::new());
+    Ok(terms)
+}
+
+/// The parts of a text between commas, other than those in parentheses and quotes.
+fn listed(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut depth, mut quote) = (Vec::new(), 0, 0_usize, None);
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"' | '`') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') => depth = depth.saturating_sub(1),
+            (None, ',') if depth == 0 => {
+                parts.push(text[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
     }
-    SqlText::scan(term, scope).map(|sql| vec![Term::Sql(sql)])
+    parts.push(text[start..].trim());
+    parts
+}
+
+/// What comes before these last words of a text, if it ends in them and anything does.
+fn cut<'a>(text: &'a str, words: &[&str]) -> Option<&'a str> {
+    let mut rest = text;
+    for word in words.iter().rev() {
+        let start = rest.len().checked_sub(word.len()).filter(|start| rest.is_char_boundary(*start))?;
+        let before = &rest[..start];
+        if !rest[start..].eq_ignore_ascii_case(word) || !before.ends_with([' ', '\t', '\n', ')', '\'', '"', '`']) {
+            return None;
+        }
+        rest = before.trim_end();
+    }
+    (!rest.is_empty()).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_are_taken_apart() {
+        assert_eq!(listed("a, f(b, ','), \"x,y\" desc"), ["a", "f(b, ',')", "\"x,y\" desc"]);
+        assert_eq!(cut("a DESC", &["desc"]), Some("a"));
+        assert_eq!(cut("desc desc", &["desc"]), Some("desc"));
+        assert_eq!(cut("length(a)desc", &["desc"]), Some("length(a)"));
+        assert_eq!(cut("a desc nulls last", &["nulls", "last"]), Some("a desc"));
+        for text in ["desc", "a_desc", "", "a asc", "é"] {
+            assert_eq!(cut(text, &["desc"]), None, "{text}");
+        }
+    }
 }
