@@ -136,6 +136,14 @@ class Connection:
         """
         return statements.run(self._core, sql, args, as_dict)
 
+    def set_query_cache(self, query_cache=None):
+        """Accepts the name of a query cache. Queries are not cached: every fetch reads the database."""
+        if query_cache is not None:
+            logger.warning(f"Queries are not cached: `{query_cache}` has no effect.")
+
+    def purge_query_cache(self):
+        """Does nothing: queries are not cached."""
+
     @property
     def in_transaction(self):
         """True while this thread has a transaction open."""

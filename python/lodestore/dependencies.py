@@ -1,5 +1,7 @@
 """What a table refers to, and what refers to it."""
 
+from . import _lodestore
+
 
 class Dependencies:
     """The place of a table in the graph of foreign keys."""
@@ -105,6 +107,33 @@ class DependencyGraph:
     def nodes(self):
         """The tables, each with a dict that tells its ``primary_key``."""
         return {name: {"primary_key": key} for name, (key, _, _) in self._known.items()}
+
+    def to_networkx(self):
+        """Returns the graph as a `networkx.DiGraph` from parents to children, its edges with what is known of the
+        foreign keys. Needs the package `networkx`.
+        """
+        import networkx
+
+        graph = networkx.DiGraph()
+        graph.add_nodes_from(self.nodes.items())
+        for name, (_, parents, children) in self._known.items():
+            graph.add_edges_from((parent, name, told) for parent, told in parents)
+            graph.add_edges_from((name, child, told) for child, told in children)
+        return graph
+
+    def __getattr__(self, name):
+        # To programs that work with graphs of networkx it is one.
+        if name.startswith("__"):
+            raise AttributeError(name)
+        try:
+            return getattr(self.to_networkx(), name)
+        except ImportError as error:
+            raise _lodestore.error(
+                "unsupported", f"`{name}` of the dependencies needs networkx", "pip install networkx"
+            ) from error
+
+    def __getitem__(self, table_name):
+        return self.to_networkx()[table_name]
 
     def parents(self, table_name, primary=None):
         """The tables that one refers to, each with what is known of the foreign key (see `Table.parents`)."""

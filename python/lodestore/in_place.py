@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import lodestore
 
-from . import legacy
+from . import datajoint_names, legacy
 from .legacy_adapter import AttributeAdapter
 
 #: The release of DataJoint whose names and behaviour are offered: programs look.
@@ -18,7 +18,7 @@ VERSION = "2.3.5"
 
 
 #: Names that only older programs import.
-_OLDER = {**legacy.NAMES, "AttributeAdapter": AttributeAdapter}
+_OLDER = {**legacy.NAMES, "AttributeAdapter": AttributeAdapter, **datajoint_names.names_of("")}
 
 
 class _DataJoint(types.ModuleType):
@@ -27,6 +27,8 @@ class _DataJoint(types.ModuleType):
     def __getattr__(self, name):
         if name in _OLDER:
             return _OLDER[name]
+        if name in datajoint_names.MODULES:
+            return importlib.import_module(f"datajoint.{name}")
         return getattr(lodestore, name)
 
     def __setattr__(self, name, value):
@@ -39,13 +41,15 @@ class _DataJoint(types.ModuleType):
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives `lodestore.x` for ``datajoint.x``: the same module, so that classes are the same."""
+    """Returns `lodestore.x` for ``datajoint.x``: the same module, so that classes are the same. Names that only
+    DataJoint has there are added; a module that only DataJoint has consists of them.
+    """
 
     def find_spec(self, fullname, path=None, target=None):
         if not fullname.startswith("datajoint."):
             return None
-        real = f"lodestore.{fullname.removeprefix('datajoint.')}"
-        if importlib.util.find_spec(real) is None:
+        name = fullname.removeprefix("datajoint.")
+        if name not in datajoint_names.MODULES and importlib.util.find_spec(f"lodestore.{name}") is None:
             return None
         return importlib.machinery.ModuleSpec(fullname, self)
 
@@ -53,10 +57,14 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return None
 
     def exec_module(self, module):
-        # What the import system finds under the name afterwards is what it gives.
-        sys.modules[module.__name__] = importlib.import_module(
-            f"lodestore.{module.__name__.removeprefix('datajoint.')}"
-        )
+        name = module.__name__.removeprefix("datajoint.")
+        real = f"lodestore.{name}"
+        if importlib.util.find_spec(real) is not None:
+            # What the import system finds under the name afterwards is what it returns.
+            sys.modules[module.__name__] = module = importlib.import_module(real)
+        for added, value in datajoint_names.names_of(name).items():
+            if added not in vars(module):
+                setattr(module, added, value)
 
 
 def install(file):
