@@ -261,25 +261,22 @@ def test_h4_rows_of_another_schema_name_the_same_object(scan, schema, project, o
 
 
 @pytest.mark.databases("sqlite")
-def test_h5_references_that_cannot_be_read(scan, schema, project, objects):
+def test_h5_references_in_a_column_that_was_renamed(scan, schema, project, objects):
+    """By another tool: the hidden table of comments does not know the column by this name."""
     scan.insert([everything(1), everything(2)])
-    project.config["gc.automatic"] = False
-    (scan & "id = 1").delete(prompt=False)
-    before = objects()
     elsewhere = project.Schema("elsewhere")
 
     @elsewhere
     class Other(dj.Manual):
         definition = "id : int32\n---\ntrace = null : <npy@>"
 
-    Other.insert1({"id": 1, "trace": np.zeros(2)})
-    # The catalog tells of a column that cannot be read.
+    project.connection.query(
+        f"INSERT INTO {Other.full_table_name} SELECT id, trace FROM {scan.full_table_name}"
+    )
     project.connection.query(f"ALTER TABLE {Other.full_table_name} RENAME COLUMN trace TO trail")
-    with pytest.raises(DataJointError, match="nothing is deleted"):
-        collect(schema)
-    with pytest.raises(DataJointError, match="nothing is deleted"):
-        full(schema)
-    assert set(before) <= set(objects()) and readable(scan) == 1
+    scan.delete(prompt=False)
+    full(schema)
+    assert len([path for path in objects() if path.startswith("_schema/lab")]) == 2
 
 
 @pytest.mark.databases("postgresql", "mariadb", "mysql")

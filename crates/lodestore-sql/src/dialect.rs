@@ -9,7 +9,8 @@ use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaN
 
 use crate::queue::{NamedLock, QueueWords};
 use crate::{
-    AlterScript, Alteration, Attribute, Declaration, ForeignKey, Heading, JournalWords, Lineage, Swap, SwapScript,
+    AlterScript, Alteration, Attribute, Content, Declaration, ForeignKey, Heading, JournalWords, Lineage, ObjectColumn,
+    Swap, SwapScript,
 };
 
 /// One statement with the values bound to its placeholders, in order.
@@ -464,10 +465,34 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// The names of the tables of a schema that keep deleted rows.
     fn kept_tables(&self, schema: &SchemaName) -> Statement;
 
-    /// The columns of tables of these schemas whose marker tells a codec or names a store, in visible tables and in those
-    /// that keep deleted rows or values of a migration: schema, table (without schema), column, stored comment. All of them, whether the user may
-    /// read them or not, as far as the database tells.
-    fn coded_columns(&self, schemas: &[SchemaName]) -> Statement;
+    /// All schemas that have tables: name, and 0 if the table of their comments is lost.
+    fn schemas_with_tables(&self) -> Statement {
+        self.list_schemas()
+    }
+
+    /// The columns whose values may name objects, for [`ObjectColumn::read`]: in visible tables of all schemas, and in those
+    /// that keep deleted rows or values of a migration. Those whose comment has the marker of a codec or names a store; and
+    /// those without a marker that hold JSON, long text or bytes. All of them, whether the user may read them or not, as far
+    /// as the database tells; `owner` is the schema whose objects are at stake, `schemas` are those of
+    /// [`Dialect::schemas_with_tables`].
+    fn object_columns(&self, owner: &SchemaName, schemas: &[(SchemaName, bool)]) -> Statement;
+
+    /// A query for the views of all schemas: schema, name. `None` if [`Dialect::object_columns`] leaves views out.
+    fn views(&self) -> Option<Statement> {
+        None
+    }
+
+    /// A condition that holds for all values of a column without a marker that may be documents with a word in them, which
+    /// is ASCII; it may hold for others.
+    fn mentions(&self, column: &str, content: Content, word: &str) -> String;
+
+    /// The statement that gives a column that lost its comment the marker of a type.
+    fn restore_comment(&self, column: &ObjectColumn, declared: &str) -> String;
+
+    /// The statements that let a user read a column, for people.
+    fn grant(&self, column: &ObjectColumn) -> String {
+        format!("GRANT SELECT ON {}.* TO the_user", self.quote(&column.schema))
+    }
 
     /// A query for a text that no other database has, on this server or on another, not even a copy of this one. `None`
     /// where there is none that one can rely on.
@@ -475,14 +500,15 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         None
     }
 
-    /// A query that tells which rights the user has, for [`Dialect::sees_all`]. `None` if the catalog hides nothing.
+    /// A query for the rights of the user, for [`Dialect::missing_right`]. `None` if the catalog hides nothing.
     fn rights(&self) -> Option<Statement> {
         None
     }
 
-    /// True if, by these rights, the user sees all tables of a schema.
-    fn sees_all(&self, _rights: &[Row], _schema: &SchemaName) -> bool {
-        true
+    /// The statement that grants what the user lacks, by these rights, to see all tables of all schemas: those that are
+    /// listed, and others if there may be any. `None` if nothing is hidden.
+    fn missing_right(&self, _rights: &[Row], _schemas: &[SchemaName]) -> Option<String> {
+        None
     }
 
     /// The table that a message of the database names.

@@ -15,6 +15,12 @@ pub const JOURNAL_FORMAT: i64 = 2;
 /// No path in a journal is longer, in characters, than what a key may hold on every database.
 pub const LONGEST_CONDEMNED: usize = 700;
 
+/// No document of references in a column of bytes takes more bytes.
+pub const LARGEST_DOCUMENT: usize = 1 << 16;
+
+/// No path of an object in a column of short text has fewer characters.
+pub const SHORTEST_PATH: usize = 32;
+
 /// In which words a database says what a journal needs.
 #[derive(Debug, Clone, Copy)]
 pub struct JournalWords {
@@ -143,12 +149,60 @@ impl<'a> Journal<'a> {
         Ok(statements)
     }
 
+    /// Makes the list of codecs if it is missing.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn create_codecs(&self) -> Result<Statement> {
+        let JournalWords { text, key, behind, .. } = self.words;
+        let table = self.table("~codecs")?;
+        Ok(bare(format!(
+            "CREATE TABLE IF NOT EXISTS {table} (attribute {key} NOT NULL PRIMARY KEY, declared {text} NOT NULL){behind}"
+        )))
+    }
+
+    /// Notes the declared types of attributes, each as `table.attribute`.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn note_codecs(&self, codecs: &[(String, String)]) -> Result<Statement> {
+        let rows: Vec<String> = (0..codecs.len()).map(|row| self.list(2 * row + 1, 2)).collect();
+        let sql = format!(
+            "INSERT INTO {} (attribute, declared) VALUES {} {} declared = {}",
+            self.table("~codecs")?,
+            rows.join(", "),
+            (self.words.on_conflict)("attribute"),
+            (self.words.proposed)("declared")
+        );
+        let parameters =
+            codecs.iter().flat_map(|(attribute, declared)| [attribute.clone().into(), declared.clone().into()]);
+        Ok(Statement { sql, parameters: parameters.collect() })
+    }
+
+    /// Forgets the declared types of attributes.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn forget_codecs(&self, attributes: &[&str]) -> Result<Statement> {
+        let sql =
+            format!("DELETE FROM {} WHERE attribute IN {}", self.table("~codecs")?, self.list(1, attributes.len()));
+        Ok(Statement { sql, parameters: texts(attributes) })
+    }
+
+    /// The declared types of attributes: `table.attribute`, `declared`.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn codecs(&self) -> Result<Statement> {
+        Ok(bare(format!("SELECT attribute, declared FROM {}", self.table("~codecs")?)))
+    }
+
     /// Drops the tables.
     ///
     /// # Errors
     /// `InvalidName`.
     pub fn drop(&self) -> Result<Vec<Statement>> {
-        let names = ["~lifecycle", "~intents", "~released", "~condemned"];
+        let names = ["~lifecycle", "~intents", "~released", "~condemned", "~codecs"];
         names.iter().map(|name| Ok(bare(format!("DROP TABLE IF EXISTS {}", self.table(name)?)))).collect()
     }
 

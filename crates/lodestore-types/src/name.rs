@@ -66,6 +66,18 @@ impl SchemaName {
         Ok(SchemaName(name))
     }
 
+    /// Takes the name of a schema that exists, whatever program made it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidName`] if it is empty or holds quotes or control characters.
+    pub fn existing(name: impl Into<String>) -> Result<Self> {
+        let name = name.into();
+        if name.is_empty() || name.contains(|c: char| c.is_control() || c == '`' || c == '"') {
+            return Err(Error::new(ErrorKind::InvalidName, format!("`{}` cannot name a schema", name.escape_debug())));
+        }
+        Ok(SchemaName(name))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -65,6 +65,9 @@ impl Table {
         let name = self.name();
         self.carry_out(alteration).map_err(|error| error.with("table", name))?;
         self.instance().forget_heading(name);
+        if self.instance().known_identity(&name.schema)?.is_some() {
+            self.instance().record_codecs(&name.schema)?;
+        }
         self.instance().table(name)
     }
 

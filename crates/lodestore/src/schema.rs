@@ -94,7 +94,9 @@ impl Schema {
         let name = &declaration.table;
         let in_table = |error: Error| error.with("table", name);
         let statements = self.instance.dialect().declare(declaration).map_err(in_table)?;
-        if declaration.columns.iter().any(|column| crate::lifecycle::Owning::of(&self.instance, column).is_some()) {
+        let names_objects =
+            declaration.columns.iter().any(|column| crate::lifecycle::Owning::of(&self.instance, column).is_some());
+        if names_objects {
             self.instance.open_journal(&self.name).map_err(in_table)?;
         }
         let exists = self.instance.dialect().table_exists(name);
@@ -117,7 +119,7 @@ impl Schema {
             return Err(in_table(error));
         }
         self.instance.forget_heading(name);
-        Ok(())
+        if names_objects { self.instance.record_codecs(&self.name) } else { Ok(()) }
     }
 
     /// What a definition says of a table.

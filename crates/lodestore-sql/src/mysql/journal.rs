@@ -2,7 +2,9 @@
 
 use lodestore_types::{SchemaName, Value};
 
-use crate::{JournalWords, Row, Statement};
+use super::types;
+use crate::journal::{LARGEST_DOCUMENT, SHORTEST_PATH};
+use crate::{Content, JournalWords, Row, Statement};
 
 pub(super) const WORDS: JournalWords = JournalWords {
     now: "UNIX_TIMESTAMP()",
@@ -24,14 +26,39 @@ pub(super) fn json_word(column: &str, key: &str) -> String {
     format!("CONVERT(JSON_UNQUOTE(JSON_EXTRACT({column}, '$.{key}')) USING utf8mb4) COLLATE utf8mb4_bin")
 }
 
-pub(super) fn coded_columns(schemas: &[SchemaName]) -> Statement {
+/// Views are left out by whoever asks: to look that up in the catalog is slow, and rarely needed.
+pub(super) fn object_columns() -> Statement {
     let sql = format!(
-        "SELECT table_schema, table_name, column_name, column_comment FROM information_schema.columns WHERE table_schema IN \
-         ({}) AND (SUBSTR(table_name, 1, 1) <> '~' OR SUBSTR(table_name, 1, 9) = '~deleted_' OR SUBSTR(table_name, 1, 10) = \
-         '~migrated_') AND (column_comment LIKE ':<%' OR column_comment LIKE ':%@%')",
-        vec!["?"; schemas.len()].join(", ")
+        "SELECT table_schema, table_name, column_name, column_comment, CASE WHEN data_type = 'json' THEN 'json' WHEN data_type \
+         LIKE '%text' OR data_type = 'varchar' THEN 'text' WHEN data_type LIKE '%blob' THEN 'bytes' ELSE 'other' END, \
+         CONCAT(column_type, IF(is_nullable = 'YES', ' NULL', ' NOT NULL')), 'granted' FROM information_schema.columns WHERE \
+         table_schema NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') AND (SUBSTR(table_name, 1, 1) <> '~' \
+         OR SUBSTR(table_name, 1, 9) = '~deleted_' OR SUBSTR(table_name, 1, 10) = '~migrated_') AND (column_comment LIKE \
+         ':<%' OR column_comment LIKE ':%@%' OR ((data_type IN ('json', 'tinytext', 'text', 'mediumtext', 'longtext', \
+         'tinyblob', 'blob', 'mediumblob', 'longblob') OR (data_type = 'varchar' AND column_key = '' AND \
+         character_maximum_length >= {SHORTEST_PATH})) AND SUBSTR(column_name, 1, 1) <> '~' AND column_comment NOT LIKE \
+         ':_%:%'))"
     );
-    Statement { sql, parameters: schemas.iter().map(|schema| Value::from(schema.as_str())).collect() }
+    Statement { sql, parameters: Vec::new() }
+}
+
+pub(super) fn views() -> Statement {
+    Statement {
+        sql: "SELECT table_schema, table_name FROM information_schema.views".to_owned(),
+        parameters: Vec::new(),
+    }
+}
+
+pub(super) fn mentions(column: &str, content: Content, word: &str) -> String {
+    let word = types::literal(word);
+    match content {
+        Content::Bytes => format!(
+            "(LENGTH({column}) < {LARGEST_DOCUMENT} AND LEFT({column}, 1) IN ('{{', '[') AND LOCATE(CAST({word} AS BINARY), \
+             {column}) > 0)"
+        ),
+        Content::Json => format!("LOCATE({word}, CAST({column} AS CHAR)) > 0"),
+        _ => format!("LOCATE({word}, {column}) > 0"),
+    }
 }
 
 /// As the server estimates them.
@@ -47,9 +74,32 @@ pub(super) fn rights() -> Statement {
     Statement { sql: "SHOW GRANTS FOR CURRENT_USER()".to_owned(), parameters: Vec::new() }
 }
 
-/// True if one of the grants lets the user read every table of a schema.
-pub(super) fn sees_all(rights: &[Row], schema: &SchemaName) -> bool {
-    rights.iter().filter_map(|row| row.first().and_then(Value::as_str)).any(|grant| reads(grant, schema.as_str()))
+/// What the user lacks to see all tables of all schemas, as the statement that grants it; `None` if nothing is hidden.
+///
+/// The servers list every schema to whoever has a right to all of them.
+pub(super) fn missing_right(rights: &[Row], schemas: &[SchemaName]) -> Option<String> {
+    let grants: Vec<&str> = rights.iter().filter_map(|row| row.first().and_then(Value::as_str)).collect();
+    let user =
+        grants.iter().find_map(|grant| Some(grant.split_once(" TO ")?.1.split(' ').next()?)).unwrap_or("the_user");
+    let restricted = grants.iter().any(|grant| grant.starts_with("REVOKE "));
+    let global = |wanted: &[&str]| grants.iter().any(|grant| grants_globally(grant, wanted));
+    if !restricted && global(&["SELECT"]) {
+        return None;
+    }
+    if restricted || !global(&["SELECT", "SHOW DATABASES"]) {
+        return Some(format!("GRANT SELECT ON *.* TO {user}"));
+    }
+    let unseen = schemas.iter().find(|schema| !grants.iter().any(|grant| reads(grant, schema.as_str())))?;
+    Some(format!("GRANT SELECT ON `{}`.* TO {user}", unseen.as_str().replace('_', "\\_")))
+}
+
+/// True if a grant gives one of these rights to all schemas.
+fn grants_globally(grant: &str, wanted: &[&str]) -> bool {
+    let Some((rights, rest)) = grant.strip_prefix("GRANT ").and_then(|grant| grant.split_once(" ON ")) else {
+        return false;
+    };
+    rest.starts_with("*.* TO ")
+        && rights.split(',').map(str::trim).any(|right| right.starts_with("ALL") || wanted.contains(&right))
 }
 
 fn reads(grant: &str, schema: &str) -> bool {
@@ -103,5 +153,31 @@ mod tests {
             assert_eq!(reads(grant, "lab"), expected, "{grant}");
         }
         assert!(is_like("la_b", "la\\_b") && !is_like("laxb", "la\\_b"));
+    }
+
+    #[test]
+    fn a_right_is_missing_unless_every_schema_is_listed_and_readable() {
+        let schemas = ["lab", "other_lab"].map(|name| SchemaName::new(name).unwrap());
+        let missing = |grants: &[&str]| {
+            let rows: Vec<Row> = grants.iter().map(|grant| vec![Value::from(*grant)]).collect();
+            missing_right(&rows, &schemas)
+        };
+        assert_eq!(missing(&["GRANT ALL PRIVILEGES ON *.* TO `ann`@`%`"]), None);
+        assert_eq!(missing(&["GRANT SELECT, PROCESS ON *.* TO `ann`@`%`"]), None);
+        let everywhere = Some("GRANT SELECT ON *.* TO `ann`@`%`".to_owned());
+        assert_eq!(
+            missing(&[
+                "GRANT USAGE ON *.* TO `ann`@`%` IDENTIFIED BY PASSWORD '*F'",
+                "GRANT ALL PRIVILEGES ON `lab`.* TO `ann`@`%`"
+            ]),
+            everywhere
+        );
+        assert_eq!(
+            missing(&["GRANT SELECT ON *.* TO `ann`@`%`", "REVOKE SELECT ON `other_lab`.* FROM `ann`@`%`"]),
+            everywhere
+        );
+        let listed = ["GRANT SHOW DATABASES ON *.* TO `ann`@`%`", "GRANT SELECT ON `lab`.* TO `ann`@`%`"];
+        assert_eq!(missing(&listed), Some("GRANT SELECT ON `other\\_lab`.* TO `ann`@`%`".to_owned()));
+        assert_eq!(missing(&[listed[0], listed[1], "GRANT SELECT ON `other\\_lab`.* TO `ann`@`%`"]), None);
     }
 }

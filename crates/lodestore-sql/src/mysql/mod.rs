@@ -23,10 +23,11 @@ mod types;
 mod tests;
 
 use crate::dialect::{JsonForm, JsonPath};
+use crate::heading::with_marker;
 use crate::queue::{NamedLock, QueueWords};
 use crate::{
-    AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, JournalWords, Lineage, Row,
-    Statement, Swap, SwapScript,
+    AlterScript, Alteration, Conflict, Content, Declaration, Dependency, Dialect, Heading, JournalWords, Lineage,
+    ObjectColumn, Row, Statement, Swap, SwapScript,
 };
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
@@ -276,8 +277,31 @@ impl Dialect for Mysql {
         catalog::kept_tables(schema)
     }
 
-    fn coded_columns(&self, schemas: &[SchemaName]) -> Statement {
-        journal::coded_columns(schemas)
+    fn object_columns(&self, _owner: &SchemaName, _schemas: &[(SchemaName, bool)]) -> Statement {
+        journal::object_columns()
+    }
+
+    fn mentions(&self, column: &str, content: Content, word: &str) -> String {
+        journal::mentions(column, content, word)
+    }
+
+    fn views(&self) -> Option<Statement> {
+        Some(journal::views())
+    }
+
+    fn restore_comment(&self, column: &ObjectColumn, declared: &str) -> String {
+        // MariaDB keeps JSON as text.
+        let storage = match declared.contains('@') {
+            true => column.storage.replacen("longtext", "json", 1),
+            false => column.storage.clone(),
+        };
+        format!(
+            "ALTER TABLE {}.{} MODIFY {} {storage} COMMENT {}",
+            self.quote(&column.schema),
+            self.quote(&column.table),
+            self.quote(&column.name),
+            types::comment_literal(&with_marker(declared, ""))
+        )
     }
 
     fn rows_without_index(&self, schema: &SchemaName) -> Option<Statement> {
@@ -288,8 +312,8 @@ impl Dialect for Mysql {
         Some(journal::rights())
     }
 
-    fn sees_all(&self, rights: &[Row], schema: &SchemaName) -> bool {
-        journal::sees_all(rights, schema)
+    fn missing_right(&self, rights: &[Row], schemas: &[SchemaName]) -> Option<String> {
+        journal::missing_right(rights, schemas)
     }
 
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {

@@ -20,11 +20,12 @@ mod tests;
 
 pub use types::text_form;
 
-use crate::dialect::{JsonForm, JsonPath};
+use crate::dialect::{JsonForm, JsonPath, text_literal};
+use crate::heading::with_marker;
 use crate::queue::{NamedLock, QueueWords};
 use crate::{
-    AlterScript, Alteration, Conflict, Declaration, Dependency, Dialect, Heading, JournalWords, Lineage, Row,
-    Statement, Swap, SwapScript,
+    AlterScript, Alteration, Conflict, Content, Declaration, Dependency, Dialect, Heading, JournalWords, Lineage,
+    ObjectColumn, Row, Statement, Swap, SwapScript,
 };
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
@@ -246,8 +247,22 @@ impl Dialect for Postgres {
         catalog::kept_tables(schema)
     }
 
-    fn coded_columns(&self, schemas: &[SchemaName]) -> Statement {
-        journal::coded_columns(schemas)
+    fn object_columns(&self, owner: &SchemaName, _schemas: &[(SchemaName, bool)]) -> Statement {
+        journal::object_columns(owner)
+    }
+
+    fn mentions(&self, column: &str, content: Content, word: &str) -> String {
+        journal::mentions(column, content, word)
+    }
+
+    fn restore_comment(&self, column: &ObjectColumn, declared: &str) -> String {
+        let name = [&column.schema, &column.table, &column.name].map(|name| self.quote(name)).join(".");
+        format!("COMMENT ON COLUMN {name} IS {}", text_literal(&with_marker(declared, "")))
+    }
+
+    fn grant(&self, column: &ObjectColumn) -> String {
+        let schema = self.quote(&column.schema);
+        format!("GRANT USAGE ON SCHEMA {schema} TO the_user; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO the_user")
     }
 
     fn server_identity(&self) -> Option<Statement> {

@@ -27,11 +27,12 @@ pub(crate) mod tests;
 pub use alter::convert_stored;
 pub use types::compare_decimals;
 
-use crate::dialect::{JsonForm, JsonPath};
+use crate::dialect::{JsonForm, JsonPath, text_literal};
+use crate::heading::with_marker;
 use crate::queue::QueueWords;
 use crate::{
-    AlterScript, Alteration, Attribute, Conflict, Declaration, Dependency, Dialect, Heading, JournalWords, Lineage,
-    Row, Statement, Swap, SwapScript,
+    AlterScript, Alteration, Attribute, Conflict, Content, Declaration, Dependency, Dialect, Heading, JournalWords,
+    Lineage, ObjectColumn, Row, Statement, Swap, SwapScript,
 };
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
@@ -246,8 +247,25 @@ impl Dialect for Sqlite {
         catalog::kept_tables(schema)
     }
 
-    fn coded_columns(&self, schemas: &[SchemaName]) -> Statement {
-        journal::coded_columns(schemas)
+    /// What the registry lost is found by its tables.
+    fn schemas_with_tables(&self) -> Statement {
+        let sql = "SELECT s, max(t = '~comments') FROM (SELECT substr(name, 1, instr(name, '.') - 1) s, substr(name, instr(name, \
+                   '.') + 1) t FROM sqlite_schema WHERE type = 'table' AND instr(name, '.') > 1) GROUP BY s";
+        Statement { sql: sql.to_owned(), parameters: Vec::new() }
+    }
+
+    fn object_columns(&self, _owner: &SchemaName, schemas: &[(SchemaName, bool)]) -> Statement {
+        journal::object_columns(schemas)
+    }
+
+    fn mentions(&self, column: &str, content: Content, word: &str) -> String {
+        journal::mentions(column, content, word)
+    }
+
+    fn restore_comment(&self, column: &ObjectColumn, declared: &str) -> String {
+        let values =
+            [&column.table, &column.name, &with_marker(declared, "")].map(|text| text_literal(text)).join(", ");
+        format!("INSERT OR REPLACE INTO \"{}.~comments\" VALUES ({values})", column.schema)
     }
 
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {

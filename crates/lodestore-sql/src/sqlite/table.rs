@@ -48,7 +48,7 @@ pub(super) fn create_schema(schema: &SchemaName) -> Vec<Statement> {
 
 pub(super) fn drop_schema(schema: &SchemaName) -> Vec<Statement> {
     let mut statements: Vec<Statement> =
-        ["lineage", "comments", "lifecycle", "intents", "released", "condemned", "deletions", "migrations"]
+        ["lineage", "comments", "lifecycle", "intents", "released", "condemned", "codecs", "deletions", "migrations"]
             .iter()
             .map(|table| bare(format!("DROP TABLE IF EXISTS {}", hidden(schema, table))))
             .collect();

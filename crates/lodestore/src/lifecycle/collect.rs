@@ -120,6 +120,7 @@ impl Instance {
                     .transpose()?
                     .is_some_and(|filed| filed.iter().any(|filed| filed.schema == *schema)));
             }
+            self.record_codecs(schema)?;
             let ask = self.journal(schema).has_work(self.grace(), self.lease())?;
             Ok(!self.query(&ask)?.is_empty()
                 || self.expired(schema)? > 0
@@ -152,6 +153,9 @@ impl Instance {
         let has_journal = self.has_journal(schema)?;
         if !options.dry_run {
             self.take_over(schema, has_journal)?;
+        }
+        if options.full && has_journal && !options.dry_run {
+            self.record_codecs(schema)?;
         }
         let listed = if options.full { self.scan(schema, options, report)? } else { Sizes::default() };
         if self.has_journal(schema)? {

@@ -15,6 +15,7 @@
 //! | `~intents` | `batch`, `renewed`, `revoked`, `objects` | a writer may be about to name these objects (all of a batch in one row, as JSON) |
 //! | `~released` | `id`, `store`, `path`, `tree`, `since` | a row that named this object is gone; a log: nothing in it is unique but `id` |
 //! | `~condemned` | `path`, `generation`, `since` | no new row may name the content at this hash path, up to this generation |
+//! | `~codecs` | `attribute`, `declared` | an attribute (`table.attribute`) was declared with this codec, whatever its comment says now |
 //!
 //! On SQLite, where nobody else can write while a transaction is open, intents lie in files instead, in the folder
 //! `lodestore.db-intents`: one for each process, flushed as each batch is added, and locked by its process as long as
@@ -66,9 +67,10 @@
 //! 7. **Strike** what was deleted or is named, by the ids that were taken.
 //!
 //! A reference is any text under `path` in a column of a codec, in any schema of the database, whatever store it names; in a
-//! column of a codec that is not known here, any text at all. If one of these columns cannot be read, or a value has no
-//! path, nothing is deleted. A full collection also lists the store, and releases what is older than a
-//! day by the store's clock and not named; what follows is the same.
+//! column of a codec that is not known here, or of JSON, text or bytes without a type marker, any text at all. If one of these
+//! columns cannot be read, or may have rows that this user does not see, if a value has no path, or if a column is recorded in
+//! `~codecs` and has no marker any more, nothing is deleted. A full collection also lists the store, and releases what is older
+//! than a day by the store's clock and not named; what follows is the same.
 //!
 //! An insert that the database copies from a query intends *all* hash paths of its schema: no hash-addressed object of
 //! it is deleted until its transaction ends. Then, like every writer, it looks at `~condemned`: if one of the rows names
@@ -84,6 +86,7 @@
 //! Programs that keep no journal (DataJoint itself) are guarded against by time alone: see `gc.grace`.
 
 mod claim;
+mod codecs;
 mod collect;
 #[cfg(test)]
 mod crash_tests;

@@ -1,21 +1,21 @@
 //! References: which objects the rows of a database name.
 //!
 //! All columns of codecs count, in every schema, by the path alone: stores may have several names, and rows may have been
-//! copied from schema to schema. Whatever cannot be read, or tells no path, is an error: then nothing is deleted.
+//! copied from schema to schema. Columns without a type marker count as well if they hold documents: another tool may have
+//! removed their comments. A column that cannot be read, a value without a path, a schema that may be hidden from this
+//! user, and a column whose recorded codec lost its marker are errors: then nothing is deleted.
 
 use std::collections::{HashMap, HashSet};
 
 use lodestore_codec::{TypeSpec, manifest};
-use lodestore_sql::Statement;
 use lodestore_sql::heading::split_marker;
+use lodestore_sql::{Access, Content, ObjectColumn, Statement};
 use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, StorePath, TableName, Value};
 use serde_json::Value as Json;
 
 use super::object::{Object, owners};
 use crate::Instance;
 
-/// So many schemas are asked about by one statement.
-const SCHEMAS_AT_ONCE: usize = 100;
 /// So many paths are looked up by one statement.
 const PATHS_AT_ONCE: usize = 400;
 /// So often references are read if tables come and go meanwhile.
@@ -32,8 +32,17 @@ pub(crate) struct References<'a> {
 struct Column {
     table: FullTableName,
     name: String,
-    /// True if its values are documents that name an object under `path`; else it may be anywhere in them.
-    is_known: bool,
+    form: Form,
+}
+
+/// Where the values of a column name objects.
+enum Form {
+    /// Under `path`.
+    Path,
+    /// Anywhere in them.
+    Anywhere,
+    /// Anywhere in those for which this condition holds.
+    If(String),
 }
 
 /// Paths to look for.
@@ -51,46 +60,54 @@ impl<'a> References<'a> {
     /// `Access` if the user may not see all tables; otherwise the database's.
     pub(crate) fn load(instance: &'a Instance, schema: &SchemaName) -> Result<Self> {
         let dialect = instance.dialect();
-        if let Some(rights) = dialect.rights() {
-            let rights = instance.query(&rights)?;
-            if !dialect.sees_all(&rights, schema) {
-                return Err(Error::new(
-                    ErrorKind::Access,
-                    "nothing is deleted: this user may not read every table of the schema, and there may be rows unseen",
+        let schemas = instance.schemas_with_tables()?;
+        if let Some(ask) = dialect.rights() {
+            let names: Vec<SchemaName> = schemas.iter().map(|(name, _)| name.clone()).collect();
+            if let Some(grant) = dialect.missing_right(&instance.query(&ask)?, &names) {
+                return Err(unseen(
+                    "this user may not read every schema of the server, and unseen rows may name objects",
                 )
                 .with("schema", schema)
-                .with_hint("collect as a user who may read the whole schema"));
+                .with_hint(format!("collect as a user who reads all schemas, or have an administrator run: {grant}")));
             }
         }
-        let names = instance.schemas()?.into_iter().map(SchemaName::new).collect::<Result<Vec<_>>>()?;
+        let rows = instance.query(&dialect.object_columns(schema, &schemas))?;
+        let mut found = rows.iter().map(ObjectColumn::read).collect::<Result<Vec<_>>>()?;
+        let unmarked = |column: &ObjectColumn| split_marker(&column.comment).0.is_none();
+        if let Some(views) = dialect.views().filter(|_| found.iter().any(unmarked)) {
+            let views = instance.query(&views)?;
+            let is_view = |column: &ObjectColumn| {
+                let names = |row: &Vec<Value>| {
+                    (row[0].as_str(), row[1].as_str()) == (Some(&column.schema), Some(&column.table))
+                };
+                views.iter().any(names)
+            };
+            found.retain(|column| !is_view(column));
+        }
+        instance.refuse_lost_markers(&found)?;
         let mut columns = Vec::new();
-        for schemas in names.chunks(SCHEMAS_AT_ONCE) {
-            for row in instance.query(&dialect.coded_columns(schemas))? {
-                let texts: Vec<&str> = row.iter().filter_map(Value::as_str).collect();
-                let [schema, table, column, comment] = texts[..] else {
-                    return Err(Error::new(ErrorKind::Corrupt, "the catalog tells a column without its name"));
-                };
-                let is_known = match split_marker(comment).0.map(|declared| (declared, TypeSpec::parse(declared))) {
-                    // The comment of a table or column that only looks like a marker.
-                    None => continue,
-                    Some((declared, Err(_))) if !declared.contains('@') => continue,
-                    Some((_, Err(_))) => false,
-                    Some((declared, Ok(_))) => match instance.chain(declared) {
-                        Ok(chain) => {
-                            let last = chain.codecs().last().map(|codec| codec.name().to_owned()).unwrap_or_default();
-                            match (chain.store().is_some(), KNOWN.contains(&last.as_str())) {
-                                (true, is_known) => is_known,
-                                // Values in the table; but what a codec of others does with a store is not known.
-                                (false, _) if matches!(last.as_str(), "blob" | "attach") => continue,
-                                (false, _) => false,
-                            }
-                        }
-                        Err(_) => false,
-                    },
-                };
-                let table = FullTableName { schema: SchemaName::new(schema)?, table: TableName::existing(table)? };
-                columns.push(Column { table, name: column.to_owned(), is_known });
+        for column in found {
+            let Some(form) = form_of(instance, &column, schema)? else { continue };
+            match column.access {
+                Access::Granted => {}
+                Access::Apart => continue,
+                Access::Denied => {
+                    return Err(unseen("this user may not read a column that may name objects")
+                        .with("table", format!("{}.{}", column.schema, column.table))
+                        .with("attribute", &column.name)
+                        .with_hint(format!("collect as a user who may read it, or run: {}", dialect.grant(&column))));
+                }
+                Access::Filtered => {
+                    return Err(unseen("a row-level security policy may hide rows that name objects")
+                        .with("table", format!("{}.{}", column.schema, column.table))
+                        .with_hint("collect as the owner of the table, or as a user with BYPASSRLS"));
+                }
             }
+            let table = FullTableName {
+                schema: SchemaName::existing(column.schema)?,
+                table: TableName::existing(column.table)?,
+            };
+            columns.push(Column { table, name: column.name, form });
         }
         Ok(References { instance, columns })
     }
@@ -128,13 +145,12 @@ impl<'a> References<'a> {
         let wanted = Wanted::new(objects);
         let mut named = HashSet::new();
         for column in &self.columns {
-            if column.is_known {
-                self.look_up(column, &wanted, &mut named)?;
-            } else {
-                self.each_text(column, &mut |text| {
+            match column.form {
+                Form::Path => self.look_up(column, &wanted, &mut named)?,
+                Form::Anywhere | Form::If(_) => self.each_text(column, &mut |text| {
                     wanted.find(text, &mut named);
                     Ok(())
-                })?;
+                })?,
             }
         }
         Ok(named)
@@ -199,7 +215,7 @@ impl<'a> References<'a> {
     pub(crate) fn each(&self, visit: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
         let dialect = self.instance.dialect();
         for column in &self.columns {
-            if !column.is_known {
+            if !matches!(column.form, Form::Path) {
                 self.each_text(column, visit)?;
                 continue;
             }
@@ -224,7 +240,10 @@ impl<'a> References<'a> {
     fn each_text(&self, column: &Column, visit: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
         let dialect = self.instance.dialect();
         let quoted = dialect.quote(&column.name);
-        let sql = format!("SELECT {quoted} FROM {} WHERE {quoted} IS NOT NULL", dialect.table(&column.table));
+        let mut sql = format!("SELECT {quoted} FROM {} WHERE {quoted} IS NOT NULL", dialect.table(&column.table));
+        if let Form::If(condition) = &column.form {
+            sql.push_str(&format!(" AND {condition}"));
+        }
         let read = self.instance.with_connection(|connection| {
             connection.query_each(&sql, &[], &mut |row| match row.first() {
                 Some(Value::Text(text)) => match serde_json::from_str::<Json>(text) {
@@ -258,6 +277,43 @@ impl<'a> References<'a> {
             .with("attribute", &column.name)
             .with_hint("look for values of this attribute without `path`, and mend or delete their rows")
     }
+}
+
+fn unseen(why: &str) -> Error {
+    Error::new(ErrorKind::Access, format!("nothing is deleted: {why}"))
+}
+
+/// Where the values of a column name objects of a schema; `None` if they name none.
+fn form_of(instance: &Instance, column: &ObjectColumn, owner: &SchemaName) -> Result<Option<Form>> {
+    let dialect = instance.dialect();
+    let Some(declared) = split_marker(&column.comment).0 else {
+        // Every path of the schema's sections has its name in it; JSON may spell other letters as escapes.
+        let word = owner.as_str();
+        let quoted = dialect.quote(&column.name);
+        return Ok(match column.content {
+            Content::Other => None,
+            content if word.is_ascii() => Some(Form::If(dialect.mentions(&quoted, content, word))),
+            _ => Some(Form::Anywhere),
+        });
+    };
+    let form = match TypeSpec::parse(declared) {
+        Err(_) if !declared.contains('@') => return Ok(None),
+        Err(_) => Form::Anywhere,
+        Ok(_) => match instance.chain(declared) {
+            Ok(chain) => {
+                let last = chain.codecs().last().map(|codec| codec.name().to_owned()).unwrap_or_default();
+                match (chain.store().is_some(), KNOWN.contains(&last.as_str())) {
+                    (true, true) => Form::Path,
+                    (true, false) => Form::Anywhere,
+                    // Values in the table; but what a codec of others does with a store is not known.
+                    (false, _) if matches!(last.as_str(), "blob" | "attach") => return Ok(None),
+                    (false, _) => Form::Anywhere,
+                }
+            }
+            Err(_) => Form::Anywhere,
+        },
+    };
+    Ok(Some(form))
 }
 
 impl<'a> Wanted<'a> {
