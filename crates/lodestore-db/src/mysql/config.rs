@@ -93,12 +93,36 @@ fn options(config: &ServerConfig, encryption: Option<SslOpts>) -> OptsBuilder {
         .tcp_keepalive_probe_count(Some(6))
         .stmt_cache_size(PREPARED)
         .ssl_opts(encryption)
-        .init(vec!["SET NAMES utf8mb4".to_owned(), session()])
+        .init(session())
 }
 
-/// What DataJoint sets too, and room for texts that an aggregation puts together: the default cuts them silently.
-fn session() -> String {
-    format!("SET SESSION sql_mode = '{SQL_MODE}', SESSION group_concat_max_len = 1073741824")
+/// The settings that the session relies on, whatever the server's defaults are. The time zone stays the server's:
+/// other programs that share a jobs table or `CURRENT_TIMESTAMP` defaults use it. So does a default of read-only
+/// transactions, which is a decision of whoever runs the server.
+fn session() -> Vec<String> {
+    // Texts that are no column are compared exactly, as on other databases. Columns keep their own collation.
+    let names = "SET NAMES utf8mb4 COLLATE utf8mb4_bin";
+    // The variable of the isolation level has different names on the two servers.
+    let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+    let variables = [
+        ("sql_mode", format!("'{SQL_MODE}'")),
+        // Off, every statement begins a transaction that nobody commits.
+        ("autocommit", "1".to_owned()),
+        ("completion_type", "'NO_CHAIN'".to_owned()),
+        ("foreign_key_checks", "1".to_owned()),
+        ("unique_checks", "1".to_owned()),
+        // These refuse statements, and cut results, by their size or form.
+        ("sql_safe_updates", "0".to_owned()),
+        ("sql_big_selects", "1".to_owned()),
+        ("sql_select_limit", u64::MAX.to_string()),
+        ("group_concat_max_len", "1073741824".to_owned()),
+        ("sql_auto_is_null", "0".to_owned()),
+        // A mean has four digits more than its values.
+        ("div_precision_increment", "4".to_owned()),
+        ("default_storage_engine", "InnoDB".to_owned()),
+    ];
+    let variables = variables.map(|(name, value)| format!("SESSION {name} = {value}"));
+    vec![names.to_owned(), isolation.to_owned(), format!("SET {}", variables.join(", "))]
 }
 
 fn encryption(wanted: &TlsOptions) -> SslOpts {

@@ -57,9 +57,26 @@ pub(super) fn wire_config(server: &ServerConfig) -> Config {
     config
 }
 
-/// What a session begins with. Not among the options of the connection, which poolers refuse.
+/// The settings that a session relies on, whatever the defaults of the server, the database and the user are. Not
+/// among the options of the connection, which poolers refuse. The time zone stays the server's, which other programs
+/// on the same tables use; so does a default of read-only transactions, which is a decision of whoever runs the server.
 pub(super) fn session(server: &ServerConfig) -> String {
-    let limit = server.statement_timeout.map(|limit| format!("; SET statement_timeout = {}", limit.as_millis()));
-    // Literals are written for this; a server may be told otherwise.
-    format!("SET standard_conforming_strings = on{}", limit.unwrap_or_default())
+    let mut statements = vec![
+        // Literals are written for this.
+        "SET standard_conforming_strings = on".to_owned(),
+        // Whoever waits for a lock must see what the other one committed.
+        "SET default_transaction_isolation = 'read committed'".to_owned(),
+        "SET default_transaction_deferrable = off".to_owned(),
+        // The forms of texts that values are cast to.
+        "SET datestyle = 'ISO, MDY'".to_owned(),
+        "SET intervalstyle = 'postgres'".to_owned(),
+        "SET bytea_output = 'hex'".to_owned(),
+        "SET extra_float_digits = 1".to_owned(),
+        "SET array_nulls = on".to_owned(),
+        "SET transform_null_equals = off".to_owned(),
+        // Expressions in the catalog are read as they are printed without quotes.
+        "SET quote_all_identifiers = off".to_owned(),
+    ];
+    statements.extend(server.statement_timeout.map(|limit| format!("SET statement_timeout = {}", limit.as_millis())));
+    statements.join("; ")
 }
