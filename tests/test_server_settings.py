@@ -304,7 +304,7 @@ def test_a_default_of_reading_only_is_respected(servers, name, tmp_path):
         reader = server.open(tmp_path / "reader")
         note = dj.FreeTable(reader.connection, "lab.note")
         assert len(note) == 1 and note.to_dicts() == [{"id": 1}]
-        with pytest.raises(dj.DataJointError, match="(?i)read.only"):
+        with pytest.raises(dj.DataJointError, match=r"(?i)read.only"):
             note.insert1({"id": 2})
         reader.connection.close()
     finally:
