@@ -413,7 +413,7 @@ def encrypted_server(server, certificate):
     server.clean()
 
 
-def test_encryption_is_verified(encrypted_server, certificate):
+def test_encryption_is_verified(encrypted_server, certificate, caplog):
     server, settings = encrypted_server, encrypted_server.settings
 
     def encrypted(**tls):
@@ -436,8 +436,13 @@ def test_encryption_is_verified(encrypted_server, certificate):
         # One that signs for itself is named as its own authority.
         assert encrypted(use_tls={"ca": os.fspath(certificate / "cert.pem")})
     with pytest.raises(dj.errors.LostConnectionError, match="certificate") as told:
-        dj.Instance(**settings, use_tls=True)
+        dj.Instance(**settings, use_tls={"verify": True})
     assert "use_tls" in told.value.hint
+    # Where no authority is configured, DataJoint connects to any server: so do we, and say it once.
+    caplog.clear()
+    assert encrypted(use_tls=True) and encrypted(use_tls=True) and encrypted(use_tls={})
+    assert [record.levelname for record in caplog.records if "verified" in record.message] == ["WARNING"]
+    assert "`database.use_tls`" in caplog.text
     # The certificate names the address, not `localhost`.
     with pytest.raises(dj.errors.LostConnectionError, match="certificate"):
         dj.Instance(**{**settings, "host": "localhost"}, use_tls={"ca": ca})

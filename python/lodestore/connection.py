@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import threading
 import weakref
 from contextlib import contextmanager
 
@@ -10,7 +11,7 @@ from .adapter import Adapter
 from .dependencies import DependencyGraph
 from .errors import DataJointError
 from .logs import logger
-from .settings import Config, config, refuse_if_thread_safe
+from .settings import config, refuse_if_thread_safe
 
 
 class Connection:
@@ -21,7 +22,7 @@ class Connection:
     - `host` (perhaps with ``:port``), `user`, `password`, `port`, `use_tls`: the server, as the settings
       ``database.*`` describe it;
     - `database_name`: the database of a PostgreSQL server; `backend`: ``"mysql"`` or ``"postgresql"``;
-    - `config_override`: the settings to follow, by default those of the process.
+    - `config_override`: the settings to follow in all else, by default those of the process.
 
     Raises `DataJointError` if the server cannot be reached or lets nobody in.
     """
@@ -38,8 +39,9 @@ class Connection:
         backend=None,
         config_override=None,
     ):
-        # Settings of its own: what is given here is nobody else's business.
-        settings = Config((config if config_override is None else config_override)._core.snapshot())
+        followed = _settings_of(config if config_override is None else config_override)
+        # What is given here says where the database is, to this connection alone; all else follows the settings.
+        settings = followed.copy()
         given = {
             "host": host,
             "user": user,
@@ -50,18 +52,20 @@ class Connection:
             "backend": backend,
         }
         settings.set_database(given)
-        self._open(settings)
+        self._open(followed, settings)
 
     @classmethod
     def of(cls, settings):
         """The connection that settings describe, and that follows them."""
         connection = object.__new__(cls)
-        connection._open(settings)
+        connection._open(settings, None)
         return connection
 
-    def _open(self, settings):
+    def _open(self, settings, database):
         self._config = settings
-        self._core = _lodestore.Instance.open(settings._core)
+        self._core = _lodestore.Instance.open(settings._core, None if database is None else database._core)
+        #: The settings ``database.*`` as they were when it was opened.
+        self._database = (settings if database is None else database).database.copy()
         #: The schemas that were activated on it, by name.
         self.schemas = {}
         #: How its tables refer to each other.
@@ -69,7 +73,7 @@ class Connection:
         #: What its database wants to be said otherwise.
         self.adapter = Adapter(self._core)
         _open[self.place] = self
-        if settings._core.is_unconfigured():
+        if (settings if database is None else database)._core.is_unconfigured():
             _announce(self._core.place)
 
     @property
@@ -86,7 +90,7 @@ class Connection:
     def conn_info(self):
         """Where the database is and who asks, as a dict. The password is not in it."""
         names = ("backend", "host", "port", "user", "use_tls", "name", "path")
-        return {name: self._config[f"database.{name}"] for name in names}
+        return {name: self._database[name] for name in names} | {"backend": self.adapter.backend}
 
     @property
     def connection_id(self):
@@ -194,6 +198,8 @@ _open = weakref.WeakValueDictionary()
 #: Kept open for references that came from elsewhere.
 _reopened = []
 _default = None
+#: Held while the process-wide connection is made, so that threads get the same one.
+_making = threading.Lock()
 _announced = False
 
 
@@ -207,10 +213,11 @@ def conn(host=None, user=None, password=None, *, reset=False, use_tls=None):
     """
     global _default
     refuse_if_thread_safe()
-    if _default is None or reset:
-        config.set_database({"host": host, "user": user, "password": password, "use_tls": use_tls})
-        _default = Connection.of(config.current)
-    return _default
+    with _making:
+        if _default is None or reset:
+            config.set_database({"host": host, "user": user, "password": password, "use_tls": use_tls})
+            _default = Connection.of(config.current)
+        return _default
 
 
 def project_at(place):
@@ -238,10 +245,16 @@ def project_of(settings):
     """The core's project that follows these settings; None for those of no open connection."""
     if settings is None:
         return None
-    for known in list(_open.values()):
+    # Connections made by hand follow the process-wide settings too: the process-wide connection comes first.
+    for known in (*([_default] if _default is not None else ()), *_open.values()):
         if known.config._core is settings._core:
             return known._core
     return None
+
+
+def _settings_of(settings):
+    """Returns the settings themselves: the process-wide ones are behind a proxy."""
+    return config.current if settings is config else settings
 
 
 def list_schemas(connection=None):

@@ -28,6 +28,7 @@ pub(crate) fn open(arguments: &Arguments) -> Result<Instance> {
                 .with_hint("go to the folder of the project, or name its embedded database's folder by `--project`"));
         }
     }
+    lodestore::set_warning_hook(|message| eprintln!("warning: {message}"));
     Instance::open(config)
 }
 

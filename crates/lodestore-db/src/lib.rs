@@ -33,10 +33,12 @@ mod pool;
 pub mod postgres;
 mod server;
 pub mod sqlite;
+mod warning;
 
 pub use bulk::{Bulk, Refused};
 pub use column::{Column, ColumnData, ColumnKind, ColumnSpec, Strings};
 pub use connection::{Answer, ColumnVisitor, Connection, Driver, RowVisitor};
 pub use interrupt::{StopFlag, interrupted, set_interrupt_check};
 pub use pool::Pool;
-pub use server::{ServerConfig, Tls, TlsOptions};
+pub use server::{ServerConfig, Tls, TlsOptions, Verify};
+pub use warning::set_warning_hook;

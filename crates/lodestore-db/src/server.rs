@@ -32,7 +32,7 @@ pub struct ServerConfig {
 /// Whether a connection is encrypted, and what the server's certificate is held to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Tls {
-    /// Encrypted if the server can. Its certificate is verified, unless the server is this machine.
+    /// Encrypted if the server can. A certificate that cannot be verified is warned of, unless the server is this machine.
     #[default]
     Preferred,
     /// Never encrypted.
@@ -51,15 +51,36 @@ pub struct TlsOptions {
     /// The key of the client's certificate (PEM).
     pub key: Option<PathBuf>,
     /// Whether the certificate must be signed by a trusted authority.
-    pub verify: bool,
+    pub verify: Verify,
     /// Whether the certificate must name the host.
     pub check_hostname: bool,
 }
 
+/// Whether a server's certificate is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verify {
+    /// A certificate that no trusted authority signed for this host is refused.
+    Always,
+    /// Such a certificate is accepted, with a warning: as DataJoint connects where no authority is configured.
+    #[default]
+    OrWarn,
+    /// Any certificate is accepted.
+    Never,
+}
+
 impl Default for TlsOptions {
     fn default() -> Self {
-        TlsOptions { ca: None, cert: None, key: None, verify: true, check_hostname: true }
+        TlsOptions { ca: None, cert: None, key: None, verify: Verify::default(), check_hostname: true }
     }
+}
+
+/// Warns that a server could not prove who it is.
+pub(crate) fn warn_unverified(server: &ServerConfig, fault: &str) {
+    crate::warning::warn(&format!(
+        "the certificate of the database server at {server} could not be verified ({fault}): the connection is encrypted, \
+         but whoever answers is trusted. Name the authority that signed it by `database.use_tls`: {{\"ca\": \"ca.pem\"}}, or \
+         accept any certificate by {{\"verify\": false}}"
+    ));
 }
 
 impl ServerConfig {

@@ -23,6 +23,10 @@ impl Config {
         self.0.clone()
     }
 
+    pub(crate) fn copied(&self) -> config::Config {
+        self.read(Clone::clone)
+    }
+
     fn read<T>(&self, work: impl FnOnce(&config::Config) -> T) -> T {
         work(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }

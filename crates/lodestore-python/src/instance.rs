@@ -26,9 +26,14 @@ pub(crate) struct Instance(pub(crate) lodestore::Instance);
 #[pymethods]
 impl Instance {
     #[staticmethod]
-    fn open(py: Python<'_>, config: &Config) -> PyResult<Self> {
+    #[pyo3(signature = (config, database=None))]
+    fn open(py: Python<'_>, config: &Config, database: Option<&Config>) -> PyResult<Self> {
         let config = config.shared();
-        run(py, move || lodestore::Instance::open_shared(config)).map(Instance)
+        match database.map(Config::copied) {
+            None => run(py, move || lodestore::Instance::open_shared(config)),
+            Some(database) => run(py, move || lodestore::Instance::open_elsewhere(config, database)),
+        }
+        .map(Instance)
     }
 
     #[getter]

@@ -75,7 +75,16 @@ mod _lodestore {
         lodestore::set_codec_finder(crate::codec::find);
         lodestore::set_protocol_finder(crate::protocol::find);
         lodestore::set_interrupt_check(crate::interrupt::check);
+        lodestore::set_warning_hook(warn);
         Ok(())
+    }
+
+    /// Shows a warning by the logger. A failure to log stops no work.
+    fn warn(message: &str) {
+        Python::attach(|py| {
+            let logger = py.import("logging").and_then(|logging| logging.call_method1("getLogger", ("lodestore",)));
+            let _ = logger.and_then(|logger| logger.call_method1("warning", (message,)));
+        });
     }
 
     /// The exception for a kind of error, with a message and perhaps a hint.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lodestore_db::{Pool, ServerConfig, Tls, TlsOptions, sqlite};
+use lodestore_db::{Pool, ServerConfig, Tls, TlsOptions, Verify, sqlite};
 use lodestore_objects::FileStore;
 use lodestore_sql::{Dialect, Sqlite};
 use lodestore_types::{Error, ErrorKind, Result};
@@ -125,6 +125,9 @@ fn tls(setting: &Json) -> Result<Tls> {
         other => return Err(bad_tls(format!("needs true, false or an object, not {other}"))),
     };
     let mut tls = TlsOptions::default();
+    if options.contains_key("ca") {
+        tls.verify = Verify::Always;
+    }
     for (name, value) in options {
         let path = || value.as_str().map(PathBuf::from).ok_or_else(|| bad_tls(format!("`{name}` needs a path")));
         let flag = || value.as_bool().ok_or_else(|| bad_tls(format!("`{name}` needs true or false")));
@@ -133,7 +136,10 @@ fn tls(setting: &Json) -> Result<Tls> {
             "cert" => tls.cert = Some(path()?),
             "key" => tls.key = Some(path()?),
             "check_hostname" => tls.check_hostname = flag()?,
-            "verify" | "verify_mode" => tls.verify = value.as_str().map_or_else(flag, verifies)?,
+            "verify" | "verify_mode" => {
+                let verify = value.as_str().map_or_else(flag, verifies)?;
+                tls.verify = if verify { Verify::Always } else { Verify::Never };
+            }
             _ => return Err(bad_tls(format!("has no option `{}`", name.escape_debug()))),
         }
     }
@@ -191,8 +197,17 @@ mod tests {
         assert_eq!(of(Json::Null).unwrap(), Tls::Preferred);
         assert_eq!(of(false.into()).unwrap(), Tls::Off);
         assert_eq!(of(true.into()).unwrap(), Tls::Required(TlsOptions::default()));
-        let options = TlsOptions { ca: Some("ca.pem".into()), check_hostname: false, ..TlsOptions::default() };
+        let options = TlsOptions {
+            ca: Some("ca.pem".into()),
+            check_hostname: false,
+            verify: Verify::Always,
+            ..TlsOptions::default()
+        };
         assert_eq!(of(serde_json::json!({"ca": "ca.pem", "check_hostname": false})).unwrap(), Tls::Required(options));
+        for (verify, expected) in [(true, Verify::Always), (false, Verify::Never)] {
+            let options = TlsOptions { verify: expected, ..TlsOptions::default() };
+            assert_eq!(of(serde_json::json!({ "verify": verify })).unwrap(), Tls::Required(options));
+        }
         for bad in [serde_json::json!({"cert": "x"}), serde_json::json!({"cipher": "x"}), serde_json::json!({"ca": 1})]
         {
             assert_eq!(of(bad).unwrap_err().kind(), ErrorKind::InvalidConfig);

@@ -94,18 +94,30 @@ impl Instance {
         Instance::open_through(shared, |pool| pool)
     }
 
+    /// Like [`Instance::open_shared`], but the database is the one that `database` names.
+    ///
+    /// # Errors
+    /// As [`Instance::open`].
+    pub fn open_elsewhere(shared: Arc<RwLock<Config>>, database: Config) -> Result<Self> {
+        Instance::open_at(shared, database, |pool| pool)
+    }
+
     /// Like [`Instance::open_shared`], with another way to the same database.
     pub(crate) fn open_through(shared: Arc<RwLock<Config>>, way: impl FnOnce(Pool) -> Pool) -> Result<Self> {
+        let database = shared.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Instance::open_at(shared, database, way)
+    }
+
+    fn open_at(shared: Arc<RwLock<Config>>, mut database: Config, way: impl FnOnce(Pool) -> Pool) -> Result<Self> {
         lodestore_objects::set_interrupt_check(lodestore_db::interrupted);
-        let (opened, codecs, legacy) = {
-            let mut config = shared.write().unwrap_or_else(PoisonError::into_inner);
-            let legacy = config.get_bool("legacy");
-            let mut codecs = Registry::builtin();
-            if legacy {
-                codecs.register(Arc::new(NativeBlobCodec))?;
-            }
-            (backend::open(&mut config)?, codecs, legacy)
-        };
+        // The settings are not locked meanwhile: a warning may be shown, and a server may take its time.
+        let opened = backend::open(&mut database)?;
+        shared.write().unwrap_or_else(PoisonError::into_inner).adopt_embedded_store(&database);
+        let legacy = shared.read().unwrap_or_else(PoisonError::into_inner).get_bool("legacy");
+        let mut codecs = Registry::builtin();
+        if legacy {
+            codecs.register(Arc::new(NativeBlobCodec))?;
+        }
         let pool = way(opened.pool);
         let instance = Instance(Arc::new(Inner {
             config: shared,

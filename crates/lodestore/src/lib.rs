@@ -146,7 +146,7 @@ pub use verify::{Depth, Finding, FindingKind, Repaired, Subset, VerifyOptions, V
 
 pub use lodestore_codec as codec;
 pub use lodestore_codec::npy::Index;
-pub use lodestore_db::{Answer, Column, ColumnData, ColumnKind, Strings, set_interrupt_check};
+pub use lodestore_db::{Answer, Column, ColumnData, ColumnKind, Strings, set_interrupt_check, set_warning_hook};
 pub use lodestore_objects as store;
 pub use lodestore_sql::definition::Reference as TableReference;
 pub use lodestore_sql::{

@@ -9,8 +9,9 @@ use lodestore_sql::mysql::SQL_MODE;
 use lodestore_types::{Result, Value};
 
 use super::connection::MysqlConnection;
-use super::error::{refused, translate};
-use crate::{Connection, ServerConfig, Tls, TlsOptions};
+use super::error::{is_about_certificate, refused, translate};
+use crate::server::warn_unverified;
+use crate::{Connection, ServerConfig, Tls, TlsOptions, Verify};
 
 /// So many statements stay prepared on a connection.
 const PREPARED: usize = 64;
@@ -51,11 +52,11 @@ pub(super) fn connect(config: &ServerConfig) -> Result<Conn> {
     let local = config.is_local();
     let opened = match &config.tls {
         Tls::Off => Conn::new(options(config, None)),
-        Tls::Required(wanted) => Conn::new(options(config, Some(encryption(wanted)))),
+        Tls::Required(wanted) => encrypted(config, wanted),
         Tls::Preferred => {
             // Nobody listens between two programs of one machine, and servers sign their own certificates there.
-            let wanted = TlsOptions { verify: !local, check_hostname: !local, ..TlsOptions::default() };
-            match Conn::new(options(config, Some(encryption(&wanted)))) {
+            let verify = if local { Verify::Never } else { Verify::OrWarn };
+            match encrypted(config, &TlsOptions { verify, ..TlsOptions::default() }) {
                 Err(Failure::DriverError(DriverError::TlsNotSupported)) => Conn::new(options(config, None)),
                 outcome => outcome,
             }
@@ -66,6 +67,19 @@ pub(super) fn connect(config: &ServerConfig) -> Result<Conn> {
         limit_statements(&mut conn, limit).map_err(translate)?;
     }
     Ok(conn)
+}
+
+/// Connects with encryption.
+fn encrypted(config: &ServerConfig, wanted: &TlsOptions) -> ::mysql::Result<Conn> {
+    match Conn::new(options(config, Some(encryption(wanted)))) {
+        Err(error) if wanted.verify == Verify::OrWarn && is_about_certificate(&error) => {
+            let unverified = TlsOptions { verify: Verify::Never, ..wanted.clone() };
+            let conn = Conn::new(options(config, Some(encryption(&unverified))))?;
+            warn_unverified(config, &error.to_string());
+            Ok(conn)
+        }
+        outcome => outcome,
+    }
 }
 
 /// Limits the time that statements of the session may take. MySQL does so for queries only.
@@ -130,6 +144,6 @@ fn encryption(wanted: &TlsOptions) -> SslOpts {
     SslOpts::default()
         .with_client_identity(identity)
         .with_root_cert_path(wanted.ca.clone())
-        .with_danger_accept_invalid_certs(!wanted.verify)
-        .with_danger_skip_domain_validation(!wanted.check_hostname || !wanted.verify)
+        .with_danger_accept_invalid_certs(wanted.verify == Verify::Never)
+        .with_danger_skip_domain_validation(!wanted.check_hostname || wanted.verify == Verify::Never)
 }

@@ -24,6 +24,15 @@ pub(super) fn ends_transaction(failure: &Failure) -> bool {
     matches!(failure, Failure::MySqlError(error) if error.code == 1213)
 }
 
+/// True if no connection was opened because of the server's certificate.
+pub(super) fn is_about_certificate(failure: &Failure) -> bool {
+    match failure {
+        Failure::TlsError(_) => true,
+        Failure::IoError(_) | Failure::CodecError(_) => failure.to_string().contains("certificate"),
+        _ => false,
+    }
+}
+
 /// Why no connection was opened.
 pub(super) fn refused(failure: Failure, config: &ServerConfig) -> Error {
     let lost = |message: String| {
@@ -40,11 +49,7 @@ pub(super) fn refused(failure: Failure, config: &ServerConfig) -> Error {
             Error::new(ErrorKind::LostConnection, format!("the database server at {config} offers no encryption"))
                 .with_hint("switch TLS on there, or set `database.use_tls` to false on a network that you trust")
         }
-        Failure::TlsError(error) => unencrypted(&error.to_string(), config),
-        Failure::IoError(error) if error.to_string().contains("certificate") => unencrypted(&error.to_string(), config),
-        Failure::CodecError(error) if error.to_string().contains("certificate") => {
-            unencrypted(&error.to_string(), config)
-        }
+        failure if is_about_certificate(&failure) => unencrypted(&failure.to_string(), config),
         Failure::IoError(error) => lost(format!("no connection to the database server at {config}: {error}")),
         Failure::DriverError(error) => lost(format!("no connection to the database server at {config}: {error}")),
         other => lost(format!("no connection to the database server at {config}")).with_source(other),

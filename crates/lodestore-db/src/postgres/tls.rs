@@ -13,17 +13,19 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{ServerConfig, Tls, TlsOptions};
+use crate::server::warn_unverified;
+use crate::{ServerConfig, Tls, TlsOptions, Verify};
 
 /// What makes an encrypted connection of a plain one.
 pub(super) fn connector(server: &ServerConfig) -> Result<MakeRustlsConnect> {
     let options = match &server.tls {
         Tls::Required(options) => options.clone(),
         // Nobody listens inside this machine, and a server there has a certificate of its own making.
-        _ => TlsOptions { verify: !server.is_local(), ..TlsOptions::default() },
+        _ if server.is_local() => TlsOptions { verify: Verify::Never, ..TlsOptions::default() },
+        _ => TlsOptions::default(),
     };
     let provider = Arc::new(ring::default_provider());
-    let verifier = verifier(&options, &provider, server.tls != Tls::Off)?;
+    let verifier = verifier(&options, &provider, server)?;
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable("no version of TLS is usable", error))?
@@ -45,7 +47,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| unreadable(path, error))
 }
 
-fn verifier(options: &TlsOptions, provider: &Arc<CryptoProvider>, needed: bool) -> Result<Verifier> {
+fn verifier(options: &TlsOptions, provider: &Arc<CryptoProvider>, server: &ServerConfig) -> Result<Verifier> {
+    let verify = options.verify != Verify::Never;
     let mut roots = RootCertStore::empty();
     let mut own = Vec::new();
     match &options.ca {
@@ -55,17 +58,17 @@ fn verifier(options: &TlsOptions, provider: &Arc<CryptoProvider>, needed: bool) 
                 roots.add(certificate.clone()).map_err(|error| unreadable(path, error))?;
             }
         }
-        None if options.verify && needed => {
+        None if verify && server.tls != Tls::Off => {
             // Those that cannot be read are trusted by nobody.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
         None => {}
     }
-    let chain = (options.verify && !roots.is_empty())
+    let chain = (verify && !roots.is_empty())
         .then(|| WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build())
         .transpose()
         .map_err(|error| unusable("the trusted certificates cannot be used", error))?;
-    Ok(Verifier { chain, own, options: options.clone(), provider: provider.clone() })
+    Ok(Verifier { chain, own, options: options.clone(), provider: provider.clone(), server: server.clone() })
 }
 
 /// Holds a server's certificate to what the options ask.
@@ -77,10 +80,11 @@ struct Verifier {
     own: Vec<CertificateDer<'static>>,
     options: TlsOptions,
     provider: Arc<CryptoProvider>,
+    server: ServerConfig,
 }
 
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
+impl Verifier {
+    fn verify(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
@@ -88,9 +92,6 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if !self.options.verify {
-            return Ok(ServerCertVerified::assertion());
-        }
         let Some(chain) = &self.chain else {
             return Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer));
         };
@@ -105,6 +106,28 @@ impl ServerCertVerifier for Verifier {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.options.check_hostname => Ok(ServerCertVerified::assertion()),
+            verdict => verdict,
+        }
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.options.verify == Verify::Never {
+            return Ok(ServerCertVerified::assertion());
+        }
+        match self.verify(end_entity, intermediates, name, ocsp, now) {
+            Err(error) if self.options.verify == Verify::OrWarn => {
+                warn_unverified(&self.server, &error.to_string());
+                Ok(ServerCertVerified::assertion())
+            }
             verdict => verdict,
         }
     }

@@ -166,6 +166,14 @@ impl Config {
         self.stores.iter().filter(|(_, entry)| entry.is_object()).map(|(name, _)| name.as_str()).collect()
     }
 
+    /// Takes over the store that an embedded project brought along to other settings, unless these have stores.
+    pub(crate) fn adopt_embedded_store(&mut self, other: &Config) {
+        if other.embedded && self.store_names().is_empty() {
+            self.stores.clone_from(&other.stores);
+            self.embedded = true;
+        }
+    }
+
     /// Adds the store that an embedded project brings along, as the default.
     pub(crate) fn add_embedded_store(&mut self, name: &str, location: &Path) {
         self.stores.insert("default".into(), name.into());
