@@ -72,7 +72,7 @@ impl Instance {
         let order = run(py, || {
             let names: Vec<FullTableName> =
                 names.iter().map(|name| FullTableName::parse(name)).collect::<lodestore::Result<_>>()?;
-            self.0.dependencies()?.topological_order(&names)
+            self.0.topological_order(&names)
         })?;
         Ok(order.iter().map(ToString::to_string).collect())
     }

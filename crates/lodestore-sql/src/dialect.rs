@@ -269,8 +269,12 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         codec: &dyn Fn(&str) -> Result<CoreType>,
     ) -> Result<Option<Heading>>;
 
-    /// The foreign keys of all visible tables of all schemas, for [`Dialect::read_dependencies`].
-    fn dependencies(&self) -> Statement;
+    /// The foreign keys of all visible tables of a schema, or of all schemas, for [`Dialect::read_dependencies`]. Those of
+    /// one schema cost as much as it has tables, however many there are in others.
+    fn dependencies(&self, schema: Option<&SchemaName>) -> Statement;
+
+    /// The names of the other schemas whose tables refer to tables of this one.
+    fn referring_schemas(&self, schema: &SchemaName) -> Statement;
 
     /// Builds the edges of the dependency graph from the rows of [`Dialect::dependencies`].
     ///

@@ -113,7 +113,7 @@ impl Table {
     fn as_it_is(&self) -> Result<(Heading, Vec<ForeignKey>)> {
         self.instance().forget_heading(self.name());
         let heading = self.instance().table(self.name())?.heading().as_ref().clone();
-        let graph = self.instance().dependencies()?;
+        let graph = self.instance().dependencies_of([&self.name().schema])?;
         Ok((heading, graph.parents(self.name()).map(|edge| edge.key.clone()).collect()))
     }
 

@@ -39,7 +39,7 @@ impl Table {
                 return Err(Error::new(ErrorKind::InvalidRequest, "a table is not dropped for one of its parts")
                     .with_hint("drop the master, or set `part_integrity` to \"ignore\""));
             }
-            let tables = instance.dependencies()?.descendants(self.name())?;
+            let tables = instance.dependencies_below(&self.name().schema)?.descendants(self.name())?;
             if part_integrity == PartIntegrity::Enforce {
                 tables.iter().try_for_each(|table| refuse_part(instance, table, &tables))?;
             }
@@ -59,7 +59,7 @@ impl Table {
         let instance = self.instance();
         let run = || {
             refuse_in_transaction(instance)?;
-            let graph = instance.dependencies()?;
+            let graph = instance.dependencies_below(&self.name().schema)?;
             let others = graph.children(self.name()).map(|key| &key.child).filter(|child| *child != self.name());
             refuse_children(others.collect())?;
             let tables = std::slice::from_ref(self.name());
@@ -93,7 +93,7 @@ impl Schema {
             }
             let full = |table| FullTableName { schema: self.schema_name().clone(), table };
             let tables: Vec<FullTableName> = self.tables()?.into_iter().map(full).collect();
-            let graph = instance.dependencies()?;
+            let graph = instance.dependencies_below(self.schema_name())?;
             let inside = |table: &FullTableName| table.schema == *self.schema_name();
             let keys = graph.foreign_keys().iter().filter(|key| inside(&key.key.parent) && !inside(&key.child));
             refuse_children(keys.map(|key| &key.child).collect())?;

@@ -50,7 +50,7 @@ impl Schema {
     /// `InvalidRequest` if a parent in another schema has no recorded origin: rebuild that schema's first. Nothing is
     /// changed then.
     pub fn rebuild_lineage(&self) -> Result<()> {
-        let graph = self.instance().dependencies()?;
+        let graph = self.instance().dependencies_of([&self.name])?;
         let mut rows = Vec::new();
         for table in self.tables()? {
             let table = self.existing(&table)?;

@@ -24,7 +24,7 @@ impl Schema {
     /// # Errors
     /// The database's.
     pub fn python_code(&self) -> Result<String> {
-        let graph = self.instance().dependencies()?;
+        let graph = self.instance().dependencies_of([&self.name])?;
         let edges = graph.foreign_keys();
         let mut writer = Writer { schema: self, edges, modules: modules(self, edges), code: String::new() };
         writer.head();

@@ -182,7 +182,7 @@ impl Schema {
         let full = |table| FullTableName { schema: self.name.clone(), table };
         let tables: Vec<FullTableName> = self.names()?.into_iter().map(full).collect();
         // Tables that refer to each other in a circle have no such order.
-        let order = self.instance.dependencies()?.topological_order(&tables).unwrap_or(tables);
+        let order = self.instance.dependencies_of([&self.name])?.topological_order(&tables).unwrap_or(tables);
         Ok(order.into_iter().map(|name| name.table).collect())
     }
 

@@ -98,7 +98,7 @@ impl Table {
     /// # Errors
     /// The database's.
     pub fn describe(&self, name_of: &dyn Fn(&FullTableName) -> Option<String>) -> Result<String> {
-        let graph = self.instance().dependencies()?;
+        let graph = self.instance().dependencies_of([&self.name.schema])?;
         let keys: Vec<_> = graph.parents(&self.name).map(|edge| edge.key.clone()).collect();
         Ok(self.heading().describe(&keys, name_of))
     }

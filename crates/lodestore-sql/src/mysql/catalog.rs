@@ -213,24 +213,41 @@ fn strange(what: &str) -> Error {
 /// One row for each column of each foreign key: schema, table and name of the key, parent, both columns, whether the
 /// child's column may be NULL, and whether an index makes the child's columns unique. Each catalog table is read once:
 /// MariaDB would read it again for every row of a subquery.
-pub(super) fn dependencies() -> Statement {
+pub(super) fn dependencies(schema: Option<&SchemaName>) -> Statement {
+    // MariaDB opens the tables of all schemas unless each catalog table by itself is held to one.
+    let of = |alias: &str| match schema {
+        Some(_) => format!(" AND {alias}table_schema = ?"),
+        None => String::new(),
+    };
+    let (k, c, own) = (of("k."), of("c."), of(""));
     ask(
-        "SELECT k.table_schema, k.table_name, k.constraint_name, k.referenced_table_schema, k.referenced_table_name, \
-         k.column_name, k.referenced_column_name, c.is_nullable = 'YES', u.columns IS NOT NULL \
-         FROM information_schema.key_column_usage k \
-         JOIN information_schema.columns c ON c.table_schema = k.table_schema AND c.table_name = k.table_name AND \
-         c.column_name = k.column_name \
-         JOIN (SELECT table_schema, table_name, constraint_name, GROUP_CONCAT(column_name ORDER BY ordinal_position) \
-         columns FROM information_schema.key_column_usage WHERE referenced_table_name IS NOT NULL GROUP BY \
-         table_schema, table_name, constraint_name) f ON f.table_schema = k.table_schema AND f.table_name = \
-         k.table_name AND f.constraint_name = k.constraint_name \
-         LEFT JOIN (SELECT DISTINCT table_schema, table_name, GROUP_CONCAT(column_name ORDER BY seq_in_index) columns \
-         FROM information_schema.statistics WHERE non_unique = 0 AND index_name <> 'PRIMARY' GROUP BY table_schema, \
-         table_name, index_name) u ON u.table_schema = k.table_schema AND u.table_name = k.table_name AND u.columns = \
-         f.columns \
-         WHERE k.referenced_table_name IS NOT NULL AND SUBSTR(k.table_name, 1, 1) <> '~' \
-         ORDER BY k.table_schema, k.table_name, LENGTH(k.constraint_name), k.constraint_name, k.ordinal_position",
-        &[],
+        format!(
+            "SELECT k.table_schema, k.table_name, k.constraint_name, k.referenced_table_schema, k.referenced_table_name, \
+             k.column_name, k.referenced_column_name, c.is_nullable = 'YES', u.columns IS NOT NULL \
+             FROM information_schema.key_column_usage k \
+             JOIN information_schema.columns c ON c.table_schema = k.table_schema AND c.table_name = k.table_name AND \
+             c.column_name = k.column_name{c} \
+             JOIN (SELECT table_schema, table_name, constraint_name, GROUP_CONCAT(column_name ORDER BY \
+             ordinal_position) columns FROM information_schema.key_column_usage WHERE referenced_table_name IS NOT \
+             NULL{own} GROUP BY table_schema, table_name, constraint_name) f ON f.table_schema = k.table_schema AND \
+             f.table_name = k.table_name AND f.constraint_name = k.constraint_name \
+             LEFT JOIN (SELECT DISTINCT table_schema, table_name, GROUP_CONCAT(column_name ORDER BY seq_in_index) \
+             columns FROM information_schema.statistics WHERE non_unique = 0 AND index_name <> 'PRIMARY'{own} GROUP BY \
+             table_schema, table_name, index_name) u ON u.table_schema = k.table_schema AND u.table_name = \
+             k.table_name AND u.columns = f.columns \
+             WHERE k.referenced_table_name IS NOT NULL AND SUBSTR(k.table_name, 1, 1) <> '~'{k} \
+             ORDER BY k.table_schema, k.table_name, LENGTH(k.constraint_name), k.constraint_name, k.ordinal_position"
+        ),
+        &schema.map_or_else(Vec::new, |schema| vec![schema.as_str(); 4]),
+    )
+}
+
+/// Reads each foreign key of the server once, and joins nothing.
+pub(super) fn referring_schemas(schema: &SchemaName) -> Statement {
+    ask(
+        "SELECT DISTINCT constraint_schema FROM information_schema.referential_constraints WHERE \
+         unique_constraint_schema = ? AND constraint_schema <> unique_constraint_schema AND SUBSTR(table_name, 1, 1) <> '~'",
+        &[schema.as_str()],
     )
 }
 

@@ -274,16 +274,36 @@ fn strange(what: &str) -> Error {
 
 /// One row for each column of each foreign key: child, number of the key, parent, both columns, whether the child's
 /// column may be NULL, and whether an index makes the child's columns unique.
-pub(super) fn dependencies() -> Statement {
+pub(super) fn dependencies(schema: Option<&SchemaName>) -> Statement {
+    // Found first, however little the planner knows of a fresh catalog.
+    let (of_schema, parameters) = match schema {
+        Some(schema) => (
+            " AND conrelid IN (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1)",
+            vec![schema.as_str()],
+        ),
+        None => ("", Vec::new()),
+    };
     ask(
-        "SELECT cn.nspname::text, c.relname::text, k.oid::bigint, pn.nspname::text, p.relname::text, ca.attname::text, \
-         pa.attname::text, NOT ca.attnotnull, EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = k.conrelid AND \
-         i.indisunique AND NOT i.indisprimary AND i.indkey::int2[] = k.conkey) FROM pg_constraint k JOIN pg_class c ON \
-         c.oid = k.conrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace JOIN pg_class p ON p.oid = k.confrelid JOIN \
-         pg_namespace pn ON pn.oid = p.relnamespace CROSS JOIN LATERAL generate_subscripts(k.conkey, 1) u JOIN \
-         pg_attribute ca ON ca.attrelid = k.conrelid AND ca.attnum = k.conkey[u] JOIN pg_attribute pa ON pa.attrelid = \
-         k.confrelid AND pa.attnum = k.confkey[u] WHERE k.contype = 'f' AND c.relname !~ '^~' ORDER BY c.oid, k.oid, u",
-        &[],
+        format!(
+            "WITH k AS MATERIALIZED (SELECT oid, conrelid, confrelid, conkey, confkey FROM pg_constraint WHERE contype = \
+             'f'{of_schema}) SELECT cn.nspname::text, c.relname::text, k.oid::bigint, pn.nspname::text, p.relname::text, \
+             ca.attname::text, pa.attname::text, NOT ca.attnotnull, EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = \
+             k.conrelid AND i.indisunique AND NOT i.indisprimary AND i.indkey::int2[] = k.conkey) FROM k JOIN pg_class c \
+             ON c.oid = k.conrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace JOIN pg_class p ON p.oid = k.confrelid \
+             JOIN pg_namespace pn ON pn.oid = p.relnamespace CROSS JOIN LATERAL generate_subscripts(k.conkey, 1) u JOIN \
+             pg_attribute ca ON ca.attrelid = k.conrelid AND ca.attnum = k.conkey[u] JOIN pg_attribute pa ON pa.attrelid = \
+             k.confrelid AND pa.attnum = k.confkey[u] WHERE c.relname !~ '^~' ORDER BY c.oid, k.oid, u"
+        ),
+        &parameters,
+    )
+}
+
+pub(super) fn referring_schemas(schema: &SchemaName) -> Statement {
+    ask(
+        "SELECT DISTINCT cn.nspname::text FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace cn \
+         ON cn.oid = c.relnamespace JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace pn ON pn.oid = \
+         p.relnamespace WHERE k.contype = 'f' AND c.relname !~ '^~' AND pn.nspname = $1 AND cn.oid <> pn.oid",
+        &[schema.as_str()],
     )
 }
 

@@ -217,7 +217,8 @@ fn strange(what: &str) -> Error {
 
 /// One row for each column of each foreign key: child, number of the key, parent, both columns, whether the child's
 /// column may be NULL, and whether an index makes the child's columns unique.
-pub(super) fn dependencies() -> Statement {
+pub(super) fn dependencies(schema: Option<&SchemaName>) -> Statement {
+    let prefix = schema.map(|schema| format!("{schema}."));
     ask(
         "SELECT m.name, f.id, f.\"table\", f.\"from\", f.\"to\", \
          (SELECT c.\"notnull\" = 0 FROM pragma_table_xinfo(m.name) c WHERE c.name = f.\"from\"), \
@@ -226,9 +227,21 @@ pub(super) fn dependencies() -> Statement {
          (SELECT group_concat(y.\"from\") FROM (SELECT \"from\" FROM pragma_foreign_key_list(m.name) WHERE id = f.id \
          ORDER BY seq) y)) \
          FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) f \
-         WHERE m.type = 'table' AND instr(m.name, '.') > 0 AND instr(m.name, '.~') = 0 \
-         ORDER BY m.rowid, f.id DESC, f.seq",
-        &[],
+         WHERE m.type = 'table' AND substr(m.name, 1, length(?1)) = ?1 AND instr(m.name, '.') > 0 AND \
+         instr(m.name, '.~') = 0 ORDER BY m.rowid, f.id DESC, f.seq",
+        &[prefix.as_deref().unwrap_or_default()],
+    )
+}
+
+/// The text of a table that refers to the schema contains its name: of the others nothing is asked.
+pub(super) fn referring_schemas(schema: &SchemaName) -> Statement {
+    ask(
+        "SELECT DISTINCT substr(m.name, 1, instr(m.name, '.') - 1) \
+         FROM sqlite_schema m CROSS JOIN pragma_foreign_key_list(m.name) f \
+         WHERE m.type = 'table' AND instr(m.name, '.') > 0 AND instr(m.name, '.~') = 0 AND \
+         substr(m.name, 1, length(?1)) <> ?1 AND instr(lower(m.sql), lower(?1)) > 0 AND \
+         lower(substr(f.\"table\", 1, length(?1))) = lower(?1)",
+        &[&format!("{schema}.")],
     )
 }
 

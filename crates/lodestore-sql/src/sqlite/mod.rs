@@ -173,8 +173,12 @@ impl Dialect for Sqlite {
         catalog::read_heading(table, results, codec)
     }
 
-    fn dependencies(&self) -> Statement {
-        catalog::dependencies()
+    fn dependencies(&self, schema: Option<&SchemaName>) -> Statement {
+        catalog::dependencies(schema)
+    }
+
+    fn referring_schemas(&self, schema: &SchemaName) -> Statement {
+        catalog::referring_schemas(schema)
     }
 
     fn read_dependencies(&self, rows: &[Row]) -> Result<Vec<Dependency>> {

@@ -141,7 +141,7 @@ fn dependencies_read_back() {
     let parent = database.declare("lab.p", "a : int8\nb : varchar(3)", &[]);
     let text = "-> P\nc : int8\n---\n-> [nullable] P.proj(x='a')\n-> [unique] P.proj(y='a', z='b')";
     let child = database.declare("other.c", text, &[("P", &parent)]);
-    let read = Sqlite.read_dependencies(&database.query(&Sqlite.dependencies())).unwrap();
+    let read = Sqlite.read_dependencies(&database.query(&Sqlite.dependencies(None))).unwrap();
     assert!(read.iter().all(|dependency| dependency.child == child.table));
     let keys: Vec<ForeignKey> = read.into_iter().map(|dependency| dependency.key).collect();
     assert_eq!(keys, child.foreign_keys);

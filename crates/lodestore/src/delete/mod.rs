@@ -263,7 +263,8 @@ impl Query {
     fn still_referred_to(&self, error: Error) -> Error {
         let stuck = error.context().find(|(key, _)| *key == "table").map(|(_, table)| table.to_owned());
         let (ErrorKind::StillReferenced, Some(stuck)) = (error.kind(), stuck) else { return self.locate(error) };
-        let Ok(graph) = self.instance().dependencies() else { return error };
+        let schema = FullTableName::parse(&stuck).map(|table| table.schema);
+        let Ok(graph) = schema.and_then(|schema| self.instance().dependencies_below(&schema)) else { return error };
         let keys = graph.foreign_keys().iter().filter(|key| key.key.parent.to_string() == stuck);
         let mut children: Vec<String> = keys.map(|key| format!("`{}`", key.child)).collect();
         children.dedup();

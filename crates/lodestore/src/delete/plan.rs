@@ -59,7 +59,7 @@ pub(super) enum Guard {
 impl Plan {
     /// Sends queries of its own: not to be called while a connection is in use.
     pub(super) fn new(instance: &Instance, root: &FullTableName, options: DeleteOptions) -> Result<Self> {
-        let graph = instance.dependencies()?;
+        let graph = instance.dependencies_below(&root.schema)?;
         let (tables, parts) = reach(instance, &graph, root, options)?;
         let (order, untied) = arrange(&graph, &tables);
         let at = |name: &FullTableName| order.iter().position(|table| table == name);
@@ -113,7 +113,7 @@ impl Plan {
 
     /// The plan for the rows of a table by themselves, whatever depends on them.
     pub(super) fn alone(instance: &Instance, name: &FullTableName) -> Result<Self> {
-        let graph = instance.dependencies()?;
+        let graph = instance.dependencies_of([&name.schema])?;
         let heading = instance.table(name)?.heading().clone();
         let columns: Vec<String> = heading.full_primary_key().map(|attribute| attribute.name.clone()).collect();
         let untied = graph.parents(name).filter(|key| key.key.parent == *name).cloned().collect();

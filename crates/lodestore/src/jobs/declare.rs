@@ -72,7 +72,7 @@ fn comment_for(target: &Table) -> String {
 
 /// The attributes of the primary key that come from foreign keys inside the key.
 fn key_of(target: &Table) -> Result<Vec<Attribute>> {
-    let graph = target.instance().dependencies()?;
+    let graph = target.instance().dependencies_of([&target.name().schema])?;
     let in_key = |name: &String| target.heading().get(name).is_some_and(|attribute| attribute.in_key);
     let inherited: HashSet<&String> = graph
         .parents(target.name())

@@ -17,8 +17,10 @@ use crate::config::Config;
 use crate::{CollectOptions, Collected, Instance, NdArray, NpyRef, Tier, row};
 
 /// What happens beside a query: before it is sent, and after its rows came.
-trait Beside: std::fmt::Debug + Send + Sync {
+pub(crate) trait Beside: std::fmt::Debug + Send + Sync {
     fn before(&self, _sql: &str) {}
+
+    fn row(&self) {}
 
     fn after(&self) -> Result<()> {
         Ok(())
@@ -55,7 +57,7 @@ struct DoubtfulConnection {
 }
 
 /// The project in a folder, beside whose queries something happens.
-fn doubtful(folder: &Path, beside: Arc<dyn Beside>) -> Instance {
+pub(crate) fn doubtful(folder: &Path, beside: Arc<dyn Beside>) -> Instance {
     let driver = Doubtful { inner: sqlite::Driver::new(folder.join("lodestore.db")), beside };
     let mut config = Config::default();
     config.set("database.backend", "sqlite".into()).unwrap();
@@ -79,7 +81,10 @@ impl Connection for DoubtfulConnection {
     fn query_each(&mut self, sql: &str, parameters: &[Value], visit: &mut RowVisitor<'_>) -> Result<()> {
         self.beside.before(sql);
         // Some rows come before the trouble does.
-        self.inner.query_each(sql, parameters, visit)?;
+        self.inner.query_each(sql, parameters, &mut |row| {
+            self.beside.row();
+            visit(row)
+        })?;
         self.beside.after()
     }
 

@@ -91,7 +91,7 @@ mod collect;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
-mod doubt_tests;
+pub(crate) mod doubt_tests;
 mod files;
 mod generation;
 mod home;

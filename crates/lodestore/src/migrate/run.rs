@@ -339,7 +339,7 @@ impl<'a> Work<'a> {
     }
 
     fn foreign_keys(&self) -> Result<Vec<lodestore_sql::ForeignKey>> {
-        let graph = self.instance.dependencies()?;
+        let graph = self.instance.dependencies_of([&self.table.name().schema])?;
         Ok(graph.parents(self.table.name()).map(|edge| edge.key.clone()).collect())
     }
 

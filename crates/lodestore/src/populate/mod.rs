@@ -67,7 +67,7 @@ impl Table {
     /// `InvalidRequest` if the primary key refers to no parent.
     pub fn key_source(&self) -> Result<Query> {
         let instance = self.instance();
-        let graph = instance.dependencies()?;
+        let graph = instance.dependencies_of([&self.name().schema])?;
         let in_key = |column: &String| self.heading().full_primary_key().any(|attribute| attribute.name == *column);
         let mut source: Option<Query> = None;
         for edge in graph.parents(self.name()).filter(|edge| edge.key.columns.iter().all(in_key)) {

@@ -26,7 +26,7 @@ impl Instance {
         if found.expired {
             return Err(expired(&found.id));
         }
-        let graph = self.dependencies()?;
+        let graph = self.dependencies_of(found.content.schemas())?;
         let outcome = self.write(Vec::new(), |connection| {
             for schema in found.content.schemas() {
                 let strike = self.deletions_of(schema).strike(&found.id, false)?;
