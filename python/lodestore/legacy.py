@@ -10,6 +10,7 @@ import sys
 import warnings
 
 from . import _lodestore
+from .logs import logger
 
 #: Where older programs kept their settings, in the order in which they count.
 OLD_FILES = ("dj_local_conf.json", os.path.join("~", ".datajoint_config.json"))
@@ -169,6 +170,9 @@ def load_old_file(settings):
     """Applies the settings file of an older program, if there is one: what the environment sets stays."""
     for name in map(os.path.expanduser, OLD_FILES):
         if not os.path.isfile(name):
+            continue
+        if (reason := _lodestore.Config.untrusted(name)) is not None:
+            logger.warning(reason)
             continue
         with open(name) as file:
             found = json.load(file)

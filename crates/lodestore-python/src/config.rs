@@ -56,6 +56,12 @@ impl Config {
         config::KEYS.iter().find(|key| key.name == name).map(|key| key.variable)
     }
 
+    /// Why a file of settings must not be read, as another user may have put it there; None if it may.
+    #[staticmethod]
+    fn untrusted(path: PathBuf) -> Option<String> {
+        config::untrusted(&path)
+    }
+
     /// Writes a file of settings to begin with.
     #[staticmethod]
     fn save_template(py: Python<'_>, path: PathBuf, minimal: bool, create_secrets_dir: bool) -> PyResult<PathBuf> {

@@ -10,7 +10,8 @@ use lodestore_sql::{Dialect, Sqlite};
 use lodestore_types::{Error, ErrorKind, Result};
 use serde_json::Value as Json;
 
-use crate::config::{Backend, Config};
+use crate::config::{Backend, Config, mask_host};
+use crate::private;
 
 /// The name of the store that an embedded project brings along.
 const EMBEDDED_STORE: &str = "main";
@@ -39,13 +40,16 @@ pub(crate) fn open(config: &mut Config) -> Result<Opened> {
 fn open_sqlite(config: &mut Config) -> Result<Opened> {
     let folder = config.database_path().unwrap_or_else(|| PathBuf::from(EMBEDDED_FOLDER));
     let folder = std::path::absolute(&folder).map_err(|error| unusable(&folder, error))?;
-    std::fs::create_dir_all(&folder).map_err(|error| unusable(&folder, error))?;
+    private::make_folder(&folder).map_err(|error| unusable(&folder, error))?;
     if config.store_names().is_empty() {
         let location = folder.join("objects");
+        private::make_folder(&location).map_err(|error| unusable(&location, error))?;
         FileStore::create(EMBEDDED_STORE, &location)?;
         config.add_embedded_store(EMBEDDED_STORE, &location);
     }
     let path = folder.join("lodestore.db");
+    // The database gives its own permissions to the files that it keeps beside itself. It reports what is wrong better.
+    let _ = private::make_file(&path);
     Ok(Opened {
         place: path.display().to_string(),
         intents: Some(folder.join("lodestore.db-intents")),
@@ -92,6 +96,17 @@ fn no_driver(backend: Backend) -> Error {
 /// How the server that the settings name is reached.
 fn server(config: &Config) -> Result<ServerConfig> {
     let mut host = config.get_text("database.host").unwrap_or_default();
+    // The socket of an abstract address begins with `@`.
+    if host.contains("://") || host.trim_start_matches('@').contains('@') {
+        return Err(Error::new(
+            ErrorKind::InvalidConfig,
+            format!("setting `database.host` is no host: {}", mask_host(&host)),
+        )
+        .with_hint(
+            "give the name of the host alone, perhaps with `:port`; user and password have settings of their own: \
+                 `database.user` and `database.password`",
+        ));
+    }
     let mut port = config.get_int("database.port") as u16;
     // A port in the host counts more, unless the colons are those of an address.
     if let Some((name, text)) = host.rsplit_once(':').filter(|(name, _)| !name.contains(':') || name.ends_with(']')) {
@@ -188,6 +203,12 @@ mod tests {
         assert_eq!(place("::1"), "ann@::1:5432");
         assert_eq!(place("[::1]:7"), "ann@::1:7");
         assert!(settings(&[("database.host", "db:x".into())]).is_err());
+        for host in ["ann:s3cret@db.lab", "mysql://ann:s3c/ret@db.lab:3306", "s3cret@db.lab:x"] {
+            let error = settings(&[("database.host", host.into())]).unwrap_err();
+            assert!(error.message().contains("@db.lab") && !format!("{error:?}").contains("s3c"), "{error:?}");
+            assert!(error.hint().unwrap().contains("database.password"));
+        }
+        assert_eq!(place("@abstract"), "ann@@abstract:5432");
         assert!(settings(&[("database.user", Json::Null)]).unwrap_err().hint().unwrap().contains("DJ_USER"));
     }
 

@@ -98,6 +98,7 @@ mod object;
 mod placement;
 mod populate;
 mod preview;
+mod private;
 mod protocols;
 mod query;
 mod reader;

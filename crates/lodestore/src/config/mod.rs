@@ -32,10 +32,12 @@ mod settings;
 mod sources;
 mod stores;
 mod template;
+mod trust;
 
 pub use keys::{KEYS, Key, KeyType};
+pub(crate) use settings::mask_host;
 pub use settings::{Backend, Config};
-pub use sources::Sources;
+pub use sources::{Sources, untrusted};
 pub(crate) use stores::PROTOCOLS;
 pub use stores::StoreSpec;
 pub use template::save_template;

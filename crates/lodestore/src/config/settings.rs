@@ -198,12 +198,23 @@ impl Config {
             let value = self.get(key.name).unwrap_or(Json::Null);
             let mut value = if key.kind == KeyType::Secret && !value.is_null() { MASK.into() } else { value };
             mask(&mut value);
+            if let ("database.host", Json::String(host)) = (key.name, &mut value) {
+                *host = mask_host(host);
+            }
             all.insert(key.name.to_owned(), value);
         }
         let mut stores = Json::Object(self.stores.clone());
         mask(&mut stores);
         all.insert("stores".into(), stores);
         all
+    }
+}
+
+/// What was set as a host, without what may be a password: hosts have none, and people write one all the same.
+pub(crate) fn mask_host(host: &str) -> String {
+    match host.rsplit_once('@') {
+        Some((before, place)) if !before.is_empty() => format!("{MASK}@{place}"),
+        _ => host.to_owned(),
     }
 }
 

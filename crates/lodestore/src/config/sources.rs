@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use lodestore_types::{Error, ErrorKind, Result};
@@ -11,6 +12,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::keys::{KEYS, Key};
 use super::settings::Config;
+use super::trust::Trust;
 
 /// The name of the file.
 pub(super) const FILE: &str = "datajoint.json";
@@ -55,14 +57,32 @@ impl Sources {
         found.map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// `datajoint.json` here or above, but not above a repository's root.
-    fn find_file(&self) -> Option<PathBuf> {
+    fn trust(&self) -> Trust {
+        Trust::new(self.variable(Trust::variable()))
+    }
+
+    /// `datajoint.json` here or above, but not above the home directory, a repository's root, or the root of the file
+    /// system. One that is not to be trusted is passed over; `warnings` says so.
+    fn find_file(&self, warnings: &mut Vec<String>) -> Option<PathBuf> {
+        let home = self.variable("HOME").and_then(|home| fs::canonicalize(home).ok());
+        let device = |folder: &Path| fs::metadata(folder).map(|found| found.dev()).ok();
+        let here = device(&self.directory);
         for directory in self.directory.ancestors() {
-            let file = directory.join(FILE);
-            if file.is_file() {
-                return Some(file);
+            if device(directory) != here {
+                return None;
             }
-            if [".git", ".hg"].iter().any(|name| directory.join(name).exists()) {
+            let file = directory.join(FILE);
+            if let Ok(found) = fs::metadata(&file)
+                && found.is_file()
+            {
+                match self.trust().refusal(&file, &found) {
+                    Some(reason) => warnings.push(reason),
+                    None => return Some(file),
+                }
+            }
+            if [".git", ".hg"].iter().any(|name| directory.join(name).exists())
+                || home.as_ref().is_some_and(|home| fs::canonicalize(directory).is_ok_and(|real| real == *home))
+            {
                 return None;
             }
         }
@@ -103,9 +123,13 @@ impl Config {
             None => false,
         };
         if !ignored {
-            let file = sources.find_file();
+            let trust = sources.trust();
+            let file = sources.find_file(&mut config.warnings);
             if let Some(file) = &file {
-                config.load_file(file)?;
+                match trust.read(file).map_err(|error| unreadable(file, &error))? {
+                    Ok(text) => config.load_text(file, &text)?,
+                    Err(reason) => config.warnings.push(reason),
+                }
             }
             let secrets = file
                 .as_ref()
@@ -114,12 +138,12 @@ impl Config {
                 .or(sources.system_secrets.clone());
             let in_environment = sources.variable("DJ_STORES").is_some();
             if let Some(folder) = secrets.filter(|_| !in_environment) {
-                config.load_secrets(&folder, true)?;
+                config.load_secrets(&folder, true, &trust)?;
             } else if in_environment {
                 config.load_environment_stores(sources)?;
                 let folder = file.as_ref().and_then(|file| file.parent()).map(|folder| folder.join(SECRETS));
                 if let Some(folder) = folder.or(sources.system_secrets.clone()) {
-                    config.load_secrets(&folder, false)?;
+                    config.load_secrets(&folder, false, &trust)?;
                 }
             }
         } else if sources.variable("DJ_STORES").is_some() {
@@ -141,11 +165,13 @@ impl Config {
     /// # Errors
     /// [`ErrorKind::InvalidConfig`] naming the file and the setting; also if there is no such file.
     pub fn load_file(&mut self, file: &Path) -> Result<()> {
+        let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
+        self.load_text(file, &text)
+    }
+
+    fn load_text(&mut self, file: &Path, text: &str) -> Result<()> {
         let locate = |error: Error| error.with("file", file.display());
-        let text = fs::read_to_string(file).map_err(|error| {
-            locate(Error::new(ErrorKind::InvalidConfig, format!("cannot read the settings: {error}")))
-        })?;
-        let document: Json = serde_json::from_str(&without_comments(&text)).map_err(|error| {
+        let document: Json = serde_json::from_str(&without_comments(text)).map_err(|error| {
             locate(Error::new(ErrorKind::InvalidConfig, format!("the settings are no JSON: {error}")))
         })?;
         let Json::Object(document) = document else {
@@ -205,7 +231,11 @@ impl Config {
     }
 
     /// Reads `database.user`, `database.password` and `stores.<name>.<attribute>`, one file each.
-    fn load_secrets(&mut self, folder: &Path, outrank: bool) -> Result<()> {
+    fn load_secrets(&mut self, folder: &Path, outrank: bool, trust: &Trust) -> Result<()> {
+        if let Some(reason) = fs::metadata(folder).ok().and_then(|found| trust.refusal(folder, &found)) {
+            self.warnings.push(reason);
+            return Ok(());
+        }
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -229,10 +259,17 @@ impl Config {
                 continue;
             }
             self.warn_if_others_can_read(&file);
-            let text = fs::read_to_string(&file).map_err(|error| {
+            let text = trust.read(&file).map_err(|error| {
                 Error::new(ErrorKind::InvalidConfig, format!("cannot read the secret: {error}"))
                     .with("file", file.display())
             })?;
+            let text = match text {
+                Ok(text) => text,
+                Err(reason) => {
+                    self.warnings.push(reason);
+                    continue;
+                }
+            };
             let taken = of_store && self.get(&name).is_ok();
             if outrank || !taken {
                 self.set(&name, json!(text.trim())).map_err(|error| error.with("file", file.display()))?;
@@ -250,6 +287,16 @@ impl Config {
                 .push(format!("others can read the secret {0}; make it private: chmod 600 {0}", file.display()));
         }
     }
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> Error {
+    Error::new(ErrorKind::InvalidConfig, format!("cannot read the settings: {error}")).with("file", file.display())
+}
+
+/// Why a file of settings that was found by itself must not be read, if so: another user may have put it there.
+pub fn untrusted(file: &Path) -> Option<String> {
+    let found = fs::metadata(file).ok()?;
+    Sources::real().trust().refusal(file, &found)
 }
 
 /// JSON text with blanks in the place of comments, so that faults keep their line and column.
@@ -407,6 +454,91 @@ mod tests {
         let error = folder.load(&[]).unwrap_err();
         assert!(error.to_string().contains("stores.default.access_key"), "{error}");
         assert!(!format!("{error:?}").contains("s3cret"));
+    }
+
+    /// Tests that give files to other users need to be the superuser, as they are in containers.
+    fn is_root() -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
+    #[test]
+    fn files_of_other_users_are_not_read() {
+        if !is_root() {
+            return;
+        }
+        let folder = Folder::new(json!({"database": {"host": "evil.lab"}}));
+        let below = folder.0.path().join("mine/deep");
+        fs::create_dir_all(&below).unwrap();
+        let load = |environment: &[(&str, &str)]| {
+            let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+            Config::from_sources(&Sources { environment, ..Sources::of(&below) }).unwrap()
+        };
+        let file = folder.0.path().join(FILE);
+        assert_eq!(load(&[]).get("database.host").unwrap(), "evil.lab");
+        std::os::unix::fs::chown(&file, Some(12345), None).unwrap();
+        let config = load(&[]);
+        assert_eq!((config.get("database.host").unwrap(), config.file()), (json!("localhost"), None));
+        let warning = &config.warnings()[0];
+        assert!(warning.contains(&file.display().to_string()) && warning.contains("12345"), "{warning}");
+        for trusted in ["*", &folder.0.path().display().to_string(), &format!("/x:{}", folder.0.path().display())] {
+            assert_eq!(load(&[("DJ_TRUSTED_FOLDERS", trusted)]).get("database.host").unwrap(), "evil.lab", "{trusted}");
+        }
+        assert_eq!(load(&[("DJ_TRUSTED_FOLDERS", "/x")]).file(), None);
+        // One's own file is found above another's.
+        fs::write(below.parent().unwrap().join(FILE), "{}").unwrap();
+        std::os::unix::fs::chown(below.parent().unwrap().join(FILE), Some(12345), None).unwrap();
+        std::os::unix::fs::chown(&file, Some(0), None).unwrap();
+        assert_eq!(load(&[]).file(), Some(file.as_path()));
+
+        // Secrets likewise: the folder, and each file.
+        let secret = folder.0.path().join(SECRETS).join("database.password");
+        folder.secret("database.password", "theirs");
+        std::os::unix::fs::chown(&secret, Some(12345), None).unwrap();
+        let config = load(&[]);
+        assert!(config.get("database.password").unwrap().is_null());
+        assert!(config.warnings().iter().any(|warning| warning.contains("database.password")));
+        std::os::unix::fs::chown(&secret, Some(0), None).unwrap();
+        std::os::unix::fs::chown(folder.0.path().join(SECRETS), Some(12345), None).unwrap();
+        assert!(load(&[]).get("database.password").unwrap().is_null());
+    }
+
+    #[test]
+    fn files_that_every_user_may_write_to_are_not_read() {
+        let folder = Folder::new(json!({"database": {"host": "evil.lab"}}));
+        let file = folder.0.path().join(FILE);
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        set(&file, 0o666);
+        let config = folder.load(&[]).unwrap();
+        assert_eq!(config.file(), None);
+        assert!(config.warnings()[0].contains("chmod o-w"), "{:?}", config.warnings());
+        // A group that one chose oneself, as a lab does.
+        set(&file, 0o664);
+        assert_eq!(folder.load(&[]).unwrap().get("database.host").unwrap(), "evil.lab");
+        folder.secret("database.password", "theirs");
+        set(&folder.0.path().join(SECRETS), 0o777);
+        assert!(folder.load(&[]).unwrap().get("database.password").unwrap().is_null());
+        // Nobody replaces another's file where the sticky bit is set.
+        set(&folder.0.path().join(SECRETS), 0o1777);
+        assert_eq!(folder.load(&[]).unwrap().get("database.password").unwrap(), "theirs");
+    }
+
+    #[test]
+    fn the_search_ends_at_the_home_directory() {
+        let folder = Folder::new(json!({"display.limit": 3}));
+        let home = folder.0.path().join("home");
+        fs::create_dir_all(home.join("work")).unwrap();
+        let load = |home: &Path| {
+            let environment = [("HOME".to_owned(), home.display().to_string())].into();
+            let sources = Sources { environment, ..Sources::of(&folder.0.path().join("home/work")) };
+            Config::from_sources(&sources).unwrap().get_int("display.limit")
+        };
+        assert_eq!(load(Path::new("/nowhere")), 3);
+        assert_eq!(load(&home), 12);
+        fs::write(home.join(FILE), r#"{"display.limit": 4}"#).unwrap();
+        assert_eq!(load(&home), 4);
+        // And at the root of a file system.
+        let proc = Sources::of(Path::new("/proc/self"));
+        assert_eq!(proc.find_file(&mut Vec::new()), None);
     }
 
     #[test]

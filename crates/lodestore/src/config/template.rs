@@ -1,8 +1,8 @@
 //! A file of settings to begin with.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use lodestore_types::{Error, ErrorKind, Result};
@@ -51,7 +51,7 @@ pub fn save_template(path: &Path, minimal: bool, secrets: bool) -> Result<PathBu
 }
 
 fn save_secrets(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| failed(folder, error))?;
     let files = [
         ("database.user", "your_username\n"),
         ("database.password", "your_password\n"),
@@ -75,6 +75,8 @@ fn failed(path: &Path, error: std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
     use crate::config::Config;
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -13,6 +14,7 @@ use lodestore_types::{Error, ErrorKind, Result, SchemaName, Uuid};
 use serde_json::{Value as Json, json};
 
 use super::object::Named;
+use crate::private;
 
 /// So often a file is read that makes no sense.
 const ATTEMPTS: usize = 5;
@@ -155,10 +157,10 @@ impl IntentFolder {
 
 impl Own {
     fn create(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
+        private::make_folder(folder)?;
         let name = Uuid::new_v4().simple().to_string();
         let (hidden, path) = (folder.join(format!(".{name}")), folder.join(format!("{name}.intents")));
-        let file = OpenOptions::new().create_new(true).append(true).open(&hidden)?;
+        let file = OpenOptions::new().create_new(true).append(true).mode(private::mode(&hidden)).open(&hidden)?;
         file.lock()?;
         // Nobody sees it before it is locked: it would be taken for one of the dead.
         fs::rename(&hidden, &path)?;

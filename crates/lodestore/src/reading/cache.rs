@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::ops::Range;
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -85,7 +85,12 @@ impl Cache {
         let write = || -> std::io::Result<()> {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             let scratch = folder.join(format!(".{}.part", new_token(16)));
-            let written = File::create_new(&scratch).and_then(|mut file| file.write_all(content));
+            let written = File::options()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&scratch)
+                .and_then(|mut file| file.write_all(content));
             written.and_then(|()| fs::rename(&scratch, &file)).inspect_err(|_| {
                 let _ = fs::remove_file(&scratch);
             })
