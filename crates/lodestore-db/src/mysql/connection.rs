@@ -19,6 +19,8 @@ use crate::{Answer, Bulk, Column, ColumnSpec, ColumnVisitor, Connection, Refused
 
 /// A connection that was idle for longer is asked whether it still lives before a statement is trusted to it.
 const IDLE: Duration = Duration::from_secs(30);
+/// The same before a statement that cannot be sent again if the connection turns out to be lost.
+const IDLE_BEFORE_CHANGES: Duration = Duration::from_millis(500);
 /// Rows that are handed over one by one come from the other thread in bundles of so many.
 const BUNDLE: usize = 256;
 /// Columns of more bytes than this are handed over early, where they are handed over in parts at all.
@@ -59,11 +61,12 @@ impl MysqlConnection {
     }
 
     /// The connection, opened again if it was lost meanwhile.
-    fn ready(&mut self) -> Result<&Worker> {
+    fn ready(&mut self, how: Run) -> Result<&Worker> {
         self.transaction.check()?;
+        let idle = if how == Run::Again { IDLE } else { IDLE_BEFORE_CHANGES };
         if let Some(worker) = &self.worker
             && self.transaction == Transaction::None
-            && self.used.elapsed() > IDLE
+            && self.used.elapsed() > idle
             && worker.run::<()>(true, |conn, _| conn.ping().map(|()| 0), &mut |()| Ok(ControlFlow::Break(()))).is_err()
         {
             self.worker = None;
@@ -94,7 +97,7 @@ impl MysqlConnection {
         loop {
             let mut heard = false;
             let work = make()?;
-            let outcome = self.ready()?.run(how != Run::ToTheEnd, work, &mut |part| {
+            let outcome = self.ready(how)?.run(how != Run::ToTheEnd, work, &mut |part| {
                 heard = true;
                 each(part)
             });
