@@ -129,6 +129,10 @@ def _write(folder, writer, rows):
 
     stop = threading.Event()
 
+    def say(name, count):
+        # In one piece: several threads speak.
+        os.write(1, f"{name} {count}\n".encode())
+
     def meddle():
         path = folder / "lodestore.db"
         n = 0
@@ -139,13 +143,13 @@ def _write(folder, writer, rows):
             other.commit()
             other.close()
             n += 1
-            print(f"{writer + 100} {n}", flush=True)
+            say(writer + 100, n)
             time.sleep(0.002)
 
     def insert(of):
         for n in range(rows):
             Event.insert1((writer * 2 + of, n))
-            print(f"{writer * 2 + of} {n + 1}", flush=True)
+            say(writer * 2 + of, n + 1)
             if n % 5 == 4:
                 instance.connection.close()
 

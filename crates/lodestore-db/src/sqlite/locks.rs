@@ -11,8 +11,9 @@
 //! - `fcntl` takes these locks instead of POSIX ones;
 //! - `fstat` reports another device for every descriptor. SQLite shares its knowledge of locks among the connections of a
 //!   process that have the same file open; as each connection now locks for itself, each must keep its own;
-//! - `close` looks whether another copy holds POSIX locks on the file. If so the descriptor stays open until it does not,
-//!   because closing it would release them;
+//! - `close` keeps a descriptor open as long as something else in the process has the file open, because closing it
+//!   would release the POSIX locks that another copy may hold. Meanwhile the lock on the *pending* byte, without which
+//!   nobody can begin to use the database, keeps others from taking the first one;
 //! - `mmap` keeps the shared memory of the log, which counts as a use of its file, out of forked children.
 //!
 //! A forked child shares its parent's descriptions, thus their locks: it could release them, and would keep them when the
@@ -23,6 +24,7 @@
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rusqlite::ffi;
 
@@ -122,8 +124,17 @@ impl Descriptors {
 /// Descriptors that SQLite has locked.
 static LOCKED: Descriptors = Descriptors::new();
 
-/// Descriptors that SQLite has closed and that stay open for the sake of another copy's locks.
+/// Those of them that belong to the shared memory of a write-ahead log.
+static MEMORY: Descriptors = Descriptors::new();
+
+/// Descriptors that SQLite has closed and that are still open.
 static KEPT: Descriptors = Descriptors::new();
+
+/// The byte of a database that one must lock for reading before one can lock the database itself.
+const PENDING: libc::off_t = 0x4000_0000;
+
+/// How often the pending byte is tried, a millisecond apart: others have it for a moment only.
+const ATTEMPTS: u32 = 50;
 
 /// `fcntl`. SQLite calls it with a third argument of any kind; on Linux such arguments travel as named ones do.
 unsafe extern "C" fn control(descriptor: c_int, command: c_int, argument: *mut c_void) -> c_int {
@@ -139,6 +150,9 @@ unsafe extern "C" fn control(descriptor: c_int, command: c_int, argument: *mut c
     unsafe {
         let lock = argument.cast::<libc::flock>();
         (*lock).l_pid = 0;
+        if (*lock).l_len != 0 && (*lock).l_start < PENDING {
+            MEMORY.insert(descriptor);
+        }
         libc::fcntl(descriptor, command, lock)
     }
 }
@@ -176,54 +190,90 @@ unsafe extern "C" fn map(
 
 /// `close`.
 unsafe extern "C" fn close(descriptor: c_int) -> c_int {
-    if LOCKED.contains(descriptor) {
-        // Its own locks go in any case.
-        let mut lock = whole_file();
-        lock.l_type = libc::F_UNLCK as _;
+    if !LOCKED.contains(descriptor) {
         // SAFETY: a descriptor that SQLite closes is open.
-        unsafe { libc::fcntl(descriptor, libc::F_OFD_SETLK, &mut lock) };
-        let elsewhere = inodes_locked_by_other_copies();
-        close_kept(&elsewhere);
-        if inode(descriptor).is_some_and(|inode| elsewhere.contains(&inode)) {
-            KEPT.insert(descriptor);
-            return 0;
-        }
-        LOCKED.remove(descriptor);
+        return unsafe { libc::close(descriptor) };
     }
-    // SAFETY: as above.
-    unsafe { libc::close(descriptor) }
+    // Its own locks go in any case.
+    set_lock(descriptor, libc::F_UNLCK, 0, 0);
+    // Whoever locks the shared memory has locked the database: it is closed with that, which SQLite closes next.
+    if MEMORY.contains(descriptor) || !close_database(descriptor) {
+        KEPT.insert(descriptor);
+    }
+    0
 }
 
-/// Closes what was kept open for locks that are no longer held.
-fn close_kept(elsewhere: &[u64]) {
-    KEPT.each(|descriptor| {
-        if inode(descriptor).is_none_or(|inode| !elsewhere.contains(&inode)) && KEPT.remove(descriptor) {
-            LOCKED.remove(descriptor);
-            // SAFETY: a descriptor of ours that nobody else uses, and `remove` is true for one thread only.
-            unsafe { libc::close(descriptor) };
+/// Closes a database that SQLite is done with, and what else was kept of it; false if it must stay open, because
+/// something else in this process has it open.
+fn close_database(database: c_int) -> bool {
+    let mut attempts = 0;
+    while !set_lock(database, libc::F_WRLCK, PENDING, 1) {
+        // A file that may only be read has no locks that are worth much.
+        if !matches!(std::io::Error::last_os_error().raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) {
+            break;
+        }
+        attempts += 1;
+        if attempts == ATTEMPTS {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let path = path_of(database);
+    let memory = path.as_ref().map(|path| format!("{path}-shm"));
+    let mut related = Vec::new();
+    KEPT.each(|kept| {
+        let other = path_of(kept);
+        if other.is_some() && (other == path || other == memory) {
+            related.push(kept);
         }
     });
+    let files: Vec<(u64, u64)> =
+        related.iter().chain([&database]).filter_map(|descriptor| identity(*descriptor)).collect();
+    if are_open_elsewhere(&files) {
+        set_lock(database, libc::F_UNLCK, PENDING, 1);
+        return false;
+    }
+    related.retain(|kept| KEPT.remove(*kept));
+    // The database comes last: its lock keeps others out until then.
+    for descriptor in related.into_iter().chain([database]) {
+        LOCKED.remove(descriptor);
+        MEMORY.remove(descriptor);
+        // SAFETY: a descriptor of ours that nobody else uses: of several threads one removed it.
+        unsafe { libc::close(descriptor) };
+    }
+    true
 }
 
-fn inode(descriptor: c_int) -> Option<u64> {
+/// Changes a lock of a descriptor; false if that is not possible.
+fn set_lock(descriptor: c_int, kind: c_int, start: libc::off_t, length: libc::off_t) -> bool {
+    let mut lock = whole_file();
+    (lock.l_type, lock.l_start, lock.l_len) = (kind as _, start, length);
+    // SAFETY: the lock outlives the call.
+    unsafe { libc::fcntl(descriptor, libc::F_OFD_SETLK, &mut lock) == 0 }
+}
+
+/// The name under which a file was opened, or which it had when it was deleted.
+fn path_of(descriptor: c_int) -> Option<String> {
+    let path = std::fs::read_link(format!("/proc/self/fd/{descriptor}")).ok()?.into_os_string().into_string().ok()?;
+    Some(path.strip_suffix(" (deleted)").map(str::to_owned).unwrap_or(path))
+}
+
+/// Device and number of a file.
+fn identity(descriptor: c_int) -> Option<(u64, u64)> {
     // SAFETY: a plain structure of numbers, filled in by the call.
     unsafe {
         let mut found: libc::stat = std::mem::zeroed();
-        (libc::fstat(descriptor, &mut found) == 0).then_some(found.st_ino)
+        (libc::fstat(descriptor, &mut found) == 0).then_some((found.st_dev, found.st_ino))
     }
 }
 
-/// The files on which this process holds POSIX locks, which are never ours. Files of several devices may share a number:
-/// then a descriptor is kept open without need.
-fn inodes_locked_by_other_copies() -> Vec<u64> {
-    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
-    let process = std::process::id().to_string();
-    let inode = |line: &str| {
-        // `1: POSIX  ADVISORY  READ  4711 08:01:131090 0 EOF`; one that waits has `->` behind its number.
-        let mut words = line.split_whitespace().skip_while(|word| *word != "POSIX").skip(3);
-        (words.next()? == process).then(|| words.next()?.rsplit(':').next()?.parse().ok()).flatten()
-    };
-    locks.lines().filter_map(inode).collect()
+/// True if a descriptor that is not ours has one of the files open; also if that cannot be known.
+fn are_open_elsewhere(files: &[(u64, u64)]) -> bool {
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return true };
+    let numbers = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers
+        .filter(|number| !LOCKED.contains(*number))
+        .any(|number| identity(number).is_some_and(|file| files.contains(&file)))
 }
 
 /// The static mutexes of SQLite that its threads hold for a moment, in the order in which they are taken.
