@@ -1,12 +1,13 @@
 """Transactions: all becomes visible at once, or nothing of it, objects among it."""
 
+import asyncio
 import sqlite3
 
 import numpy as np
 import pytest
 
 import lodestore as dj
-from lodestore.errors import DuplicateError, IntegrityError
+from lodestore.errors import DataJointError, DuplicateError, IntegrityError, LostConnectionError
 
 
 @pytest.fixture
@@ -135,3 +136,72 @@ def test_a_commit_that_fails_leaves_nothing_open(schema, tmp_path):
     assert len(Plain) == 0
     Plain.insert([(2,), (1,)][:0])
     file.close()
+
+
+def test_closing_within_a_transaction_rolls_all_of_it_back(project, schema, caplog):
+    @schema
+    class Number(dj.Manual):
+        definition = "number : int32"
+
+    connection = project.connection
+    with pytest.raises(LostConnectionError), connection.transaction:
+        Number.insert1((1,))
+        connection.close()
+        assert "rolled back" in caplog.text
+        # Its second half must not stand alone.
+        with pytest.raises(LostConnectionError):
+            Number.insert1((2,))
+    assert not connection.in_transaction and len(Number()) == 0
+    with connection.transaction:
+        Number.insert1((3,))
+    # Without a block there is nobody who would end it.
+    caplog.clear()
+    connection.start_transaction()
+    Number.insert1((4,))
+    connection.close()
+    assert "rolled back" in caplog.text and not connection.in_transaction
+    Number.insert1((5,))
+    caplog.clear()
+    connection.close()
+    assert sorted(Number.to_arrays("number").tolist()) == [3, 5] and not caplog.text
+
+
+def test_a_transaction_belongs_to_one_asyncio_task(project, schema):
+    @schema
+    class Number(dj.Manual):
+        definition = "number : int32"
+
+    async def roll_back():
+        with pytest.raises(ZeroDivisionError), project.connection.transaction:
+            Number.insert1((1,))
+            begun.set()
+            await tried.wait()
+            raise ZeroDivisionError
+
+    async def insert():
+        await begun.wait()
+        # It would go with the other task's transaction.
+        with pytest.raises(DataJointError, match="another task"):
+            Number.insert1((2,))
+        with pytest.raises(DataJointError, match="another task"):
+            len(Number())
+        with pytest.raises(DataJointError, match="another task"), project.connection.transaction:
+            pass
+        with pytest.raises(DataJointError, match="another task"):
+            project.connection.commit_transaction()
+        # In a thread of its own it has a connection of its own: on SQLite it waits for the writer, if it writes.
+        assert await asyncio.to_thread(lambda: len(Number())) == 0
+        tried.set()
+
+    async def both():
+        nonlocal begun, tried
+        begun, tried = asyncio.Event(), asyncio.Event()
+        await asyncio.gather(roll_back(), insert())
+        with project.connection.transaction:
+            Number.insert1((3,))
+            await asyncio.sleep(0)
+            Number.insert1((4,))
+
+    begun = tried = None
+    asyncio.run(both())
+    assert sorted(Number.to_arrays("number").tolist()) == [3, 4]

@@ -155,7 +155,7 @@ class Connection:
 
     def start_transaction(self):
         """Begins a transaction. Raises `DataJointError` if this thread has one open."""
-        self._core.begin()
+        self._core.begin(scoped=False)
 
     def commit_transaction(self):
         """Makes all since the start visible at once; without a transaction nothing happens."""
@@ -170,7 +170,7 @@ class Connection:
     @contextmanager
     def transaction(self):
         """A context in which all that is written becomes visible at its end, or nothing of it."""
-        self.start_transaction()
+        self._core.begin(scoped=True)
         try:
             yield self
         except BaseException:
@@ -179,8 +179,15 @@ class Connection:
         self.commit_transaction()
 
     def close(self):
-        """Closes this thread's connection; the next use opens another."""
-        self._core.close()
+        """Closes this thread's connection; the next use opens another.
+
+        An open transaction is rolled back, with a warning. Inside of ``with connection.transaction`` nothing
+        more is written then, and the block ends in a `LostConnectionError`.
+        """
+        if self._core.close():
+            logger.warning(
+                "The connection was closed within a transaction, which is rolled back: nothing of it is stored"
+            )
 
     def __enter__(self):
         return self

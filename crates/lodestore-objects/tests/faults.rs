@@ -211,6 +211,19 @@ fn a_server_that_asks_for_patience_gets_it() {
     });
 }
 
+/// A server, or something before it, that asks for an hour is not obeyed for longer than retries may take.
+#[test]
+fn patience_ends_with_the_time_for_retries() {
+    let transfer = Transfer { retry_timeout: Duration::from_secs(2), ..Transfer::default() };
+    let Some(network) = network(&transfer) else { return };
+    network.fail(r#"{"throttled": 1, "retry_after": 3600}"#);
+    let begun = Instant::now();
+    let outcome = network.store.put(&path("patience".into()), &["x".into()], PutMode::Replace);
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Storage);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    network.fail("{}");
+}
+
 #[test]
 fn a_network_that_only_fails_is_told_and_leaves_no_doubt() {
     let Some(network) = network(&Transfer { retries: 2, ..Transfer::default() }) else { return };

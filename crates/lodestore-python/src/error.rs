@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::interrupt;
+use crate::{interrupt, task};
 
 /// The Python exception of an error. One that began as a Python exception comes back as itself.
 pub(crate) fn to_py_err(py: Python<'_>, error: impl Borrow<Error>) -> PyErr {
@@ -70,6 +70,7 @@ impl<T> IntoPyResult<T> for lodestore::Result<T> {
 /// Runs work of the core without holding the interpreter. A Ctrl-C that the work did not heed, being as good as done or
 /// about to fail anyway, is raised after it.
 pub(crate) fn run<T: Send>(py: Python<'_>, work: impl FnOnce() -> lodestore::Result<T> + Send) -> PyResult<T> {
+    lodestore::set_task(task::current(py));
     let outcome = py.detach(work).into_py(py);
     match interrupt::raised() {
         Some(raised) => {

@@ -77,8 +77,9 @@ impl Instance {
         Ok(order.iter().map(ToString::to_string).collect())
     }
 
-    fn begin(&self, py: Python<'_>) -> PyResult<()> {
-        run(py, || self.0.begin())
+    /// `scoped` promises that it will be ended, whatever happens.
+    fn begin(&self, py: Python<'_>, scoped: bool) -> PyResult<()> {
+        run(py, || if scoped { self.0.begin_scoped() } else { self.0.begin() })
     }
 
     fn commit(&self, py: Python<'_>) -> PyResult<()> {
@@ -179,8 +180,9 @@ impl Instance {
         self.0.is_open()
     }
 
-    fn close(&self, py: Python<'_>) {
-        py.detach(|| self.0.close());
+    /// True if that rolled an open transaction back.
+    fn close(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.0.close())
     }
 }
 

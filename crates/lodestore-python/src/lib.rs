@@ -21,6 +21,7 @@ mod reference;
 mod source;
 mod staged;
 mod store;
+mod task;
 mod verify;
 
 use pyo3::prelude::*;

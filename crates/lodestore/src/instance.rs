@@ -260,11 +260,12 @@ impl Instance {
         self.0.pool.is_open()
     }
 
-    /// Closes the connection of this thread; an open transaction is rolled back. The next use opens another.
-    pub fn close(&self) {
-        self.forget_transaction();
+    /// Closes the connection of this thread; true if that rolled an open transaction back. The next use opens another.
+    pub fn close(&self) -> bool {
+        let rolled_back = self.forget_transaction();
         self.0.lifecycle.close();
         self.0.pool.close();
+        rolled_back
     }
 
     /// The store `name`, opened if it is not open yet; `""` is the default one.
@@ -346,6 +347,7 @@ impl Instance {
     }
 
     pub(crate) fn with_connection<T>(&self, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
+        self.check_task()?;
         self.0.pool.with(work).inspect_err(|error| {
             // Another program may have altered the table; not every database tells it before.
             if error.kind() == ErrorKind::UnknownAttribute {

@@ -141,6 +141,7 @@ pub use schema::{Resolve, Schema};
 pub use staged::{StagedArray, StagedFile, StagedObject, StagedRow, StagedRows, staged_is_shared};
 pub use stream::Stream;
 pub use table::Table;
+pub use transaction::set_task;
 pub use undelete::Deletion;
 pub use usage::{Usage, UsageRow};
 pub use verify::{Depth, Finding, FindingKind, Repaired, Subset, VerifyOptions, VerifyProgress, VerifyReport, Watch};

@@ -1,6 +1,8 @@
 //! Transactions, and what becomes of objects when one is rolled back.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
@@ -11,6 +13,22 @@ use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath};
 
 use crate::Instance;
 use crate::lifecycle::{Intent, Object};
+
+thread_local! {
+    static TASK: Cell<usize> = const { Cell::new(0) };
+}
+
+/// True once any thread has had a task.
+static TASKS: AtomicBool = AtomicBool::new(false);
+
+/// Says which of several tasks that take turns on this thread (coroutines of an event loop) makes the calls that follow: any
+/// number that is its own, 0 for none. A transaction is its task's alone.
+pub fn set_task(task: usize) {
+    if task != 0 {
+        TASKS.store(true, Ordering::Relaxed);
+    }
+    TASK.set(task);
+}
 
 /// What this program wrote or relies on, which no committed row names yet.
 #[derive(Clone, Debug)]
@@ -96,6 +114,11 @@ pub(crate) struct Transactions(Mutex<HashMap<ThreadId, Open>>);
 struct Open {
     /// False until the first write of a transaction that waits for one.
     begun: bool,
+    /// True if it belongs to a stretch of code that ends it for certain: if its connection is closed before, what that code
+    /// writes afterwards must not stand alone.
+    scoped: bool,
+    /// The task of this thread that began it: 0 outside of tasks.
+    task: usize,
     /// True if the database has rolled it back by itself: what is written from then on must not stay alone.
     lost: bool,
     /// What to remove if it is rolled back.
@@ -124,14 +147,14 @@ impl Instance {
     /// # Errors
     /// Those of `work`; `InvalidRequest` if this thread has a transaction open.
     pub fn transaction<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.begin()?;
+        self.begin_scoped()?;
         self.finish(work)
     }
 
     /// Like [`Instance::transaction`], but the database is locked for writing only from the first
     /// write on: what `work` reads before, it reads as it stands at that moment.
     pub(crate) fn transaction_from_first_write<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.start(false)?;
+        self.start(false, true)?;
         self.finish(work)
     }
 
@@ -157,7 +180,16 @@ impl Instance {
     /// # Errors
     /// `InvalidRequest` if one is open.
     pub fn begin(&self) -> Result<()> {
-        self.start(true)
+        self.start(true, false)
+    }
+
+    /// Like [`Instance::begin`], for code that will certainly call [`Instance::commit`] or [`Instance::rollback`]: if the
+    /// connection is closed before, whatever it writes until then is refused.
+    ///
+    /// # Errors
+    /// As [`Instance::begin`].
+    pub fn begin_scoped(&self) -> Result<()> {
+        self.start(true, true)
     }
 
     /// Makes all since [`Instance::begin`] visible at once.
@@ -166,6 +198,7 @@ impl Instance {
     /// `InvalidRequest` without a transaction; `LostConnection` if the database rolled it back before; otherwise the
     /// database's, and then it is rolled back.
     pub fn commit(&self) -> Result<()> {
+        self.check_task()?;
         let open =
             self.take().ok_or_else(|| Error::new(ErrorKind::InvalidRequest, "there is no transaction to commit"))?;
         if !open.begun && !open.lost {
@@ -200,6 +233,7 @@ impl Instance {
     /// # Errors
     /// The database's.
     pub fn rollback(&self) -> Result<()> {
+        self.check_task()?;
         let Some(open) = self.take() else { return Ok(()) };
         if open.begun {
             self.with_connection(|connection| connection.rollback())?;
@@ -227,7 +261,26 @@ impl Instance {
         self.transactions().with(|open| open.contains_key(&thread::current().id()))
     }
 
-    fn start(&self, begin: bool) -> Result<()> {
+    /// Refuses to work in a transaction that another task of this thread began.
+    pub(crate) fn check_task(&self) -> Result<()> {
+        if !TASKS.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.with_open(|open| open.task != TASK.get()) {
+            Some(true) => Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "another task of this thread has a transaction open, which this statement would become part of",
+            )
+            .with_hint(
+                "do not await inside a transaction, or run each task's transaction in a thread of its own \
+                 (`asyncio.to_thread`)",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn start(&self, begin: bool, scoped: bool) -> Result<()> {
+        self.check_task()?;
         if self.in_transaction() {
             return Err(Error::new(ErrorKind::InvalidRequest, "a transaction is open already")
                 .with_hint("transactions do not nest: end the first one, or do all the work in it"));
@@ -235,7 +288,7 @@ impl Instance {
         if begin {
             self.with_connection(|connection| connection.begin())?;
         }
-        let open = Open { begun: begin, ..Open::default() };
+        let open = Open { begun: begin, scoped, task: TASK.get(), ..Open::default() };
         self.transactions().with(|all| all.insert(thread::current().id(), open));
         Ok(())
     }
@@ -244,12 +297,19 @@ impl Instance {
         self.transactions().with(|open| open.remove(&thread::current().id()))
     }
 
-    /// Forgets the transaction of a connection that is about to be closed.
-    pub(crate) fn forget_transaction(&self) {
-        if let Some(open) = self.take() {
+    /// Gives up the transaction of a connection that is about to be closed; true if there is one. Code that has yet to end
+    /// it is told that it was lost.
+    pub(crate) fn forget_transaction(&self) -> bool {
+        let Some(mut open) = self.take() else { return false };
+        let begun = open.begun;
+        if open.scoped {
+            open.lost |= begun;
+            self.transactions().with(|all| all.insert(thread::current().id(), open));
+        } else {
             // The intents are looked at when their lease is over: nothing can be written now.
             remove(&open.fresh);
         }
+        begun
     }
 
     /// Notes that the journal of a schema has objects to collect when this thread's transaction is committed.
@@ -396,7 +456,7 @@ impl Instance {
 fn lost() -> Error {
     Error::new(
         ErrorKind::LostConnection,
-        "the transaction was lost: the database rolled it back, or the connection broke",
+        "the transaction was lost: the database rolled it back, or the connection broke or was closed",
     )
     .with_hint("nothing of it is stored; run the whole transaction again")
 }
@@ -446,6 +506,63 @@ mod tests {
     /// As a database does whose disk is full.
     fn roll_back_behind(instance: &Instance) {
         instance.with_connection(|connection| connection.rollback()).unwrap();
+    }
+
+    #[test]
+    fn a_connection_closed_within_a_transaction_takes_all_of_it_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let instance = Instance::embedded(folder.path()).unwrap();
+        let lab = instance.schema("lab").unwrap();
+        let table = lab.declare("Trace", Tier::Manual, "id : int8\n---\nsamples : <npy@>").unwrap();
+        let insert = |id: i64| table.insert1(row! { "id" => id, "samples" => NdArray::from_f64(&[1.0]) });
+        let objects = || {
+            let folder = StorePath::new("_schema").unwrap();
+            instance.store("").unwrap().list(Some(&folder)).unwrap().count()
+        };
+        let outcome = instance.transaction(|| {
+            insert(1)?;
+            assert!(instance.close());
+            assert_eq!(insert(2).unwrap_err().kind(), ErrorKind::LostConnection);
+            assert!(instance.in_transaction());
+            Ok(())
+        });
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::LostConnection);
+        assert_eq!((table.len().unwrap(), objects(), instance.in_transaction()), (0, 0, false));
+        // Without a scope there is nobody who would end it.
+        instance.begin().unwrap();
+        insert(3).unwrap();
+        assert!(instance.close() && !instance.in_transaction());
+        insert(4).unwrap();
+        assert_eq!((table.len().unwrap(), objects()), (1, 1));
+        assert!(!instance.close());
+    }
+
+    #[test]
+    fn a_transaction_is_that_of_one_task() {
+        let folder = tempfile::tempdir().unwrap();
+        let instance = Instance::embedded(folder.path()).unwrap();
+        let table = instance.schema("lab").unwrap().declare("Note", Tier::Manual, "id : int8").unwrap();
+        set_task(1);
+        instance.begin().unwrap();
+        table.insert1(row! { "id" => 1 }).unwrap();
+        set_task(2);
+        let errors = [
+            table.insert1(row! { "id" => 2 }).unwrap_err(),
+            table.len().unwrap_err(),
+            instance.begin().unwrap_err(),
+            instance.rollback().unwrap_err(),
+            instance.commit().unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+            assert!(error.message().contains("another task"), "{error}");
+        }
+        set_task(1);
+        instance.commit().unwrap();
+        set_task(2);
+        table.insert1(row! { "id" => 2 }).unwrap();
+        assert_eq!(table.len().unwrap(), 2);
+        set_task(0);
     }
 
     #[test]

@@ -15,13 +15,21 @@ const BREATH: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Makes clients whose requests pass one gate.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Connector(Arc<Gate>);
 
+impl Connector {
+    /// A request waits for no longer than `budget`, however much patience the server asks for, and however often.
+    pub(crate) fn new(budget: Duration) -> Self {
+        Connector(Arc::new(Gate { opens: Mutex::default(), budget }))
+    }
+}
+
 /// Shut while the server asks for patience.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Gate {
     opens: Mutex<Option<Instant>>,
+    budget: Duration,
 }
 
 impl Gate {
@@ -30,9 +38,12 @@ impl Gate {
     }
 
     async fn pass(&self) {
+        let until = Instant::now() + self.budget;
         loop {
             let opens = *self.opens();
             match opens.filter(|opens| *opens > Instant::now()) {
+                // Answers to other requests may shut it again and again.
+                Some(opens) if opens >= until => return tokio::time::sleep_until(until.into()).await,
                 Some(opens) => tokio::time::sleep_until(opens.into()).await,
                 None => return,
             }
@@ -40,7 +51,7 @@ impl Gate {
     }
 
     fn shut(&self, pause: Duration) {
-        let until = Instant::now() + pause;
+        let until = Instant::now() + pause.min(self.budget);
         let mut opens = self.opens();
         *opens = opens.map_or(Some(until), |opens| Some(opens.max(until)));
     }

@@ -75,7 +75,7 @@ impl CloudStore {
         // A client is made where its runtime can be found.
         let runtime = runtime()?;
         let _inside = runtime.enter();
-        let client = (self.opening.client)(Connector::default())
+        let client = (self.opening.client)(Connector::new(self.opening.transfer.retry_timeout))
             .map_err(|error| storage("open the store", &error, &self.opening.secrets).with("store", self.name()))?;
         let Transfer { requests, memory, .. } = self.opening.transfer;
         let memory_limit = u32::try_from(memory / 1024).unwrap_or(u32::MAX).clamp(1, Semaphore::MAX_PERMITS as u32);
