@@ -53,6 +53,17 @@ impl Store for MemoryStore {
         Ok(PutOutcome::Written)
     }
 
+    fn swap(&self, path: &StorePath, expected: &Bytes, new: Bytes) -> Result<bool> {
+        let mut objects = self.objects();
+        match objects.get_mut(path).filter(|(found, _)| found == expected) {
+            Some(object) => {
+                *object = (new, Timestamp::now());
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
     fn get(&self, path: &StorePath) -> Result<Option<Bytes>> {
         Ok(self.objects().get(path).map(|(bytes, _)| bytes.clone()))
     }

@@ -167,6 +167,20 @@ pub trait Store: Send + Sync + fmt::Debug {
         Ok(level)
     }
 
+    /// Puts `new` in the place of an object whose content is `expected`; false, and nothing is changed, if it is another by then
+    /// or is gone. For small objects. Of several writers that expect the same exactly one succeeds.
+    ///
+    /// A store that has no such step compares and writes: then two at the same moment may both succeed.
+    ///
+    /// # Errors
+    /// [`Storage`](lodestore_types::ErrorKind::Storage); it may then have been replaced.
+    fn swap(&self, path: &StorePath, expected: &Bytes, new: Bytes) -> Result<bool> {
+        if self.get(path)?.as_ref() != Some(expected) {
+            return Ok(false);
+        }
+        self.put(path, &[new.into()], PutMode::Replace).map(|_| true)
+    }
+
     /// Copies an object inside the store; `None` if there is none at `from`.
     ///
     /// # Errors

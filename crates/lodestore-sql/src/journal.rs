@@ -214,6 +214,30 @@ impl<'a> Journal<'a> {
         Ok(bare(format!("SELECT property, value FROM {}", self.table("~lifecycle")?)))
     }
 
+    /// Adds a property; fails if it is there.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn add_property(&self, property: &str, value: &str) -> Result<Statement> {
+        let sql = format!("INSERT INTO {} (property, value) VALUES {}", self.table("~lifecycle")?, self.list(1, 2));
+        Ok(Statement { sql, parameters: texts(&[property, value]) })
+    }
+
+    /// Gives a property another value if it has the one that is expected; counts the rows.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn swap_property(&self, property: &str, expected: &str, value: &str) -> Result<Statement> {
+        let sql = format!(
+            "UPDATE {} SET value = {} WHERE property = {} AND value = {}",
+            self.table("~lifecycle")?,
+            self.dialect.placeholder(1),
+            self.dialect.placeholder(2),
+            self.dialect.placeholder(3)
+        );
+        Ok(Statement { sql, parameters: texts(&[value, property, expected]) })
+    }
+
     /// Has older programs refuse the journal: they would not see what this one writes.
     ///
     /// # Errors

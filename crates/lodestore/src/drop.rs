@@ -104,10 +104,11 @@ impl Schema {
             drop_all(instance, &tables, instance.kept_tables(self.schema_name())?)?;
             // With the journal goes what it knows: now, whatever the grace period. What cannot be reached stays.
             instance.collect_all_of(self.schema_name());
-            let identity = instance.known_identity(self.schema_name())?;
+            // The schema goes last: until then a drop that was interrupted here can be repeated.
+            instance.unclaim(self.schema_name())?;
             let statements = instance.dialect().drop_schema(self.schema_name());
             instance.write(Vec::new(), |connection| run_all(connection, &statements))?;
-            instance.unclaim(self.schema_name(), identity.as_deref());
+            instance.lifecycle().forget(self.schema_name());
             Ok(true)
         };
         run().map_err(|error| error.with("schema", self.name()))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lodestore_types::{Error, ErrorKind, Payload, Result, Segment, StorePath, Uuid};
 use object_store::path::Path;
-use object_store::{Attribute, Attributes, CopyMode, CopyOptions, GetOptions, PutOptions, PutPayload};
+use object_store::{Attribute, Attributes, CopyMode, CopyOptions, GetOptions, PutOptions, PutPayload, UpdateVersion};
 
 use super::runtime::wait;
 use super::store::{CloudStore, Live, again_and_again};
@@ -100,6 +100,41 @@ impl CloudStore {
                 _ => return Err(self.fail(DOING, &error)),
             }
         }
+    }
+
+    /// Replaces an object if its content is still `expected`: what was read is named by its tag in the request that writes.
+    pub(super) fn swap_small(&self, path: &StorePath, expected: &Bytes, new: Bytes) -> Result<bool> {
+        let (live, key) = (self.live()?, self.key(path)?);
+        wait(async {
+            let permit = live.request().await;
+            let found = match live.client.get_opts(&key, GetOptions::default()).await {
+                Ok(found) => found,
+                Err(object_store::Error::NotFound { .. }) => return Ok(false),
+                Err(error) => return Err(self.fail("read the object", &error)),
+            };
+            let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+            if found.bytes().await.map_err(|error| self.fail("read the object", &error))? != *expected {
+                return Ok(false);
+            }
+            let writer = Writer::new();
+            let options = |mode| PutOptions { mode, attributes: writer.attributes(), ..PutOptions::default() };
+            let update = options(object_store::PutMode::Update(version));
+            let mut put = live.client.put_opts(&key, new.clone().into(), update).await;
+            if matches!(put, Err(object_store::Error::NotImplemented { .. })) {
+                put = live.client.put_opts(&key, new.into(), options(object_store::PutMode::Overwrite)).await;
+            }
+            drop(permit);
+            match put {
+                Ok(_) => Ok(true),
+                Err(error) if is_taken(&error) || may_have_acted(&error) => match self.written_by(&live, &key).await? {
+                    Some(found) if found.as_deref() == Some(&writer.0) => Ok(true),
+                    _ if is_taken(&error) => Ok(false),
+                    _ => Err(self.fail(DOING, &error)),
+                },
+                Err(object_store::Error::NotFound { .. }) => Ok(false),
+                Err(error) => Err(self.fail(DOING, &error)),
+            }
+        })
     }
 
     /// Writes an object in parts, over what is there.

@@ -242,6 +242,10 @@ impl Store for CloudStore {
         self.put_payload(path, payload, mode).map_err(|error| error.with("path", path))
     }
 
+    fn swap(&self, path: &StorePath, expected: &Bytes, new: Bytes) -> Result<bool> {
+        self.swap_small(path, expected, new).map_err(|error| error.with("path", path))
+    }
+
     fn get(&self, path: &StorePath) -> Result<Option<Bytes>> {
         let (live, key) = (self.live()?, self.key(path)?);
         wait(self.get_whole(&live, &key)).map_err(|error| error.with("path", path))

@@ -102,6 +102,25 @@ impl FileStore {
         Ok(outcome)
     }
 
+    /// Under a lock of the folder. Where there are no locks, two at the same moment may both succeed.
+    fn try_swap(&self, path: &StorePath, expected: &Bytes, new: &Bytes) -> io::Result<bool> {
+        let folder = match self.folders.enter(folder_of(path)) {
+            Err(error) if is_absence(&error) => return Ok(false),
+            folder => folder?,
+        };
+        // A descriptor of its own: locks belong to descriptors.
+        let lock = fs::File::open(self.root().join(folder_of(path)))?;
+        let _ = lock.lock();
+        let Some((file, size)) = open(&self.absolute(path))? else { return Ok(false) };
+        if read(&file, 0..size)? != *expected {
+            return Ok(false);
+        }
+        let mut scratch = Scratch::new(&folder)?;
+        scratch.write(&[new.clone().into()])?;
+        scratch.publish(path.file_name(), PutMode::Replace)?;
+        folder.sync().map(|()| true)
+    }
+
     fn try_stage(&self, path: &StorePath, payload: &[Segment]) -> io::Result<()> {
         let folder = self.folders.make(folder_of(path))?;
         let mut scratch = Scratch::new(&folder)?;
@@ -269,6 +288,10 @@ impl Store for FileStore {
 
     fn put(&self, path: &StorePath, payload: &[Segment], mode: PutMode) -> Result<PutOutcome> {
         self.write_at(path, || self.try_put(path, payload, mode))
+    }
+
+    fn swap(&self, path: &StorePath, expected: &Bytes, new: Bytes) -> Result<bool> {
+        self.write_at(path, || self.try_swap(path, expected, &new))
     }
 
     fn stage(&self, path: &StorePath, payload: &[Segment]) -> Result<()> {

@@ -27,6 +27,7 @@ pub fn conformance(fresh: &dyn Fn() -> Fixture) {
         absence,
         round_trip,
         create_and_replace,
+        swaps,
         ranges,
         listing,
         odd_names,
@@ -97,6 +98,26 @@ fn create_and_replace(store: &dyn Store) {
     assert_eq!(store.put(&path("x/w"), &["new".into()], PutMode::Fill).unwrap(), PutOutcome::Written);
     assert_eq!(store.get(&at).unwrap().unwrap(), "third");
     assert_eq!(store.list(None).unwrap().count(), 3);
+}
+
+fn swaps(store: &dyn Store) {
+    let claim = path(".lodestore/claims/lab.json");
+    let content = |text: &str| Bytes::from(text.to_owned());
+    assert!(!store.swap(&claim, &content("a"), content("b")).unwrap());
+    store.put(&claim, &["a".into()], PutMode::Create).unwrap();
+    assert!(!store.swap(&claim, &content("b"), content("c")).unwrap());
+    assert!(store.swap(&claim, &content("a"), content("b")).unwrap());
+    assert_eq!(store.get(&claim).unwrap().unwrap(), "b");
+    // Of several that expect the same one succeeds.
+    let tokens: Vec<String> = (0..8).map(|number| format!("by {number}")).collect();
+    let outcomes: Vec<bool> = std::thread::scope(|scope| {
+        let swap = |token: &String| store.swap(&claim, &content("b"), content(token)).unwrap();
+        let running: Vec<_> = tokens.iter().map(|token| scope.spawn(move || swap(token))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(outcomes.iter().filter(|swapped| **swapped).count(), 1);
+    let winner = outcomes.iter().position(|swapped| *swapped).unwrap();
+    assert_eq!(store.get(&claim).unwrap().unwrap(), tokens[winner]);
 }
 
 fn ranges(store: &dyn Store) {

@@ -88,6 +88,11 @@ macro_rules! forward {
                 self.inner.copy(from, to, mode)
             }
 
+            fn swap(&self, path: &StorePath, expected: &Bytes, new: Bytes) -> Result<bool> {
+                self.$before()?;
+                self.inner.swap(path, expected, new)
+            }
+
             fn delete_many(&self, paths: &[StorePath]) -> Vec<Result<()>> {
                 match self.$before() {
                     Ok(()) => self.inner.delete_many(paths),

@@ -54,6 +54,11 @@ impl Lifecycle {
         self.claims.forget(schema);
     }
 
+    /// Runs `work` on the connection beside this thread's own, where it sees what others have committed.
+    pub(super) fn beside<T>(&self, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
+        self.outside.with(work)
+    }
+
     /// Closes the connection beside this thread's own.
     pub(crate) fn close(&self) {
         self.outside.close();

@@ -97,6 +97,7 @@ mod generation;
 mod home;
 mod intent;
 mod journal;
+mod marker;
 mod object;
 mod owning;
 mod references;

@@ -36,7 +36,7 @@ struct Column {
 }
 
 /// Where the values of a column name objects.
-enum Form {
+pub(super) enum Form {
     /// Under `path`.
     Path,
     /// Anywhere in them.
@@ -284,7 +284,7 @@ fn unseen(why: &str) -> Error {
 }
 
 /// Where the values of a column name objects of a schema; `None` if they name none.
-fn form_of(instance: &Instance, column: &ObjectColumn, owner: &SchemaName) -> Result<Option<Form>> {
+pub(super) fn form_of(instance: &Instance, column: &ObjectColumn, owner: &SchemaName) -> Result<Option<Form>> {
     let dialect = instance.dialect();
     let Some(declared) = split_marker(&column.comment).0 else {
         // Every path of the schema's sections has its name in it; JSON may spell other letters as escapes.

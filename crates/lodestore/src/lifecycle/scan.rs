@@ -94,6 +94,8 @@ impl Instance {
             if !options.dry_run {
                 self.open_journal(schema)?;
                 self.claim(schema, &store)?;
+            } else {
+                self.recognise(schema, &store, true)?;
             }
             let now = store.now()?;
             let mut found: Vec<Object> = Vec::new();
