@@ -7,6 +7,7 @@ A hollow one keeps only the beginning of each object and tells zeros for the res
 
 import email.utils
 import hashlib
+import itertools
 import sys
 import threading
 import time
@@ -45,6 +46,10 @@ class Content:
         return whole
 
 
+#: Greater with each object, and with each start.
+GENERATIONS = itertools.count(time.time_ns() // 1000)
+
+
 class Stored:
     """An object."""
 
@@ -52,7 +57,7 @@ class Stored:
         self.content = content
         self.metadata = metadata
         self.etag = '"' + hashlib.md5(content.kept).hexdigest() + '"'
-        self.generation = str(time.time_ns() // 1000)
+        self.generation = str(next(GENERATIONS))
         self.modified = time.time()
 
 
@@ -67,6 +72,7 @@ class Server(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.objects = {}
         self.uploads = {}
+        self.writing = threading.Lock()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -113,15 +119,20 @@ class Handler(BaseHTTPRequestHandler):
 
     def write(self, content, metadata):
         """Stores the object if the condition holds."""
-        objects = self.server.objects
-        is_new = (
-            self.headers.get("x-goog-if-generation-match") == "0" or self.headers.get("If-None-Match") == "*"
-        )
-        if is_new and self.key in objects:
-            self.refuse(412, "PreconditionFailed")
-            return None
-        stored = objects[self.key] = Stored(content, metadata)
-        return stored
+        generation, tag = self.headers.get("x-goog-if-generation-match"), self.headers.get("If-Match")
+        is_new = generation == "0" or self.headers.get("If-None-Match") == "*"
+        with self.server.writing:
+            there = self.server.objects.get(self.key)
+            holds = not (is_new and there)
+            if generation not in (None, "0"):
+                holds = there is not None and there.generation == generation
+            if tag is not None:
+                holds = holds and there is not None and there.etag == tag
+            if holds:
+                stored = self.server.objects[self.key] = Stored(content, metadata)
+                return stored
+        self.refuse(412, "PreconditionFailed")
+        return None
 
     def handle_put(self):
         if "uploadId" in self.query:
