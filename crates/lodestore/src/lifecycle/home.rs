@@ -5,7 +5,8 @@
 //! PostgreSQL the server's own identifier with the database's name, and the server's address. A copy has neither in common
 //! with the original; a database that was moved on one disk, or restored where it was, has one.
 //!
-//! MySQL and MariaDB tell nothing of the kind that outlives the failover to a replica: there, copies are not noticed.
+//! MySQL and MariaDB tell nothing of the kind that outlives the failover to a replica: there, and for copies that look the
+//! same, the epoch of the claim decides ([`super::claim`]).
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

@@ -11,7 +11,7 @@
 //!
 //! | table | columns | what a row says |
 //! |---|---|---|
-//! | `~lifecycle` | `property`, `value` | `format`: 2 if deleted rows were ever kept, else perhaps 1; a greater one is refused; `identity`: by which stores know the schema |
+//! | `~lifecycle` | `property`, `value` | `format`: 2 if deleted rows were ever kept, else perhaps 1; a greater one is refused; `identity`: by which stores know the schema; `store:{name}`: the marker of a store; `epoch:{marker}`: the tokens of the claim there |
 //! | `~intents` | `batch`, `renewed`, `revoked`, `objects` | a writer may be about to name these objects (all of a batch in one row, as JSON) |
 //! | `~released` | `id`, `store`, `path`, `tree`, `since` | a row that named this object is gone; a log: nothing in it is unique but `id` |
 //! | `~condemned` | `path`, `generation`, `since` | no new row may name the content at this hash path, up to this generation |
@@ -82,6 +82,10 @@
 //! reads intents. One of the two sees the other. What the collector finds no intent of, has either been committed
 //! before (then the references, read later, show it), or given up, or was revoked: then its commit fails. A condemned
 //! path is never relied on again, so that nothing can come to name it after the second look.
+//!
+//! All this is about one database and the store it knows. Before a writer writes and a collector deletes, it makes sure that
+//! the store is the known one (`marker.rs`), and that no other database, such as a copy of this one, has claimed it
+//! (`claim.rs`).
 //!
 //! Programs that keep no journal (DataJoint itself) are guarded against by time alone: see `gc.grace`.
 
