@@ -37,30 +37,21 @@ fn compressed(data: &[u8]) -> Option<Vec<u8>> {
 #[test]
 fn every_kind_of_data_comes_back() {
     let repeated: Vec<u8> = noise(5000).repeat(400);
-    let mixed =
-        [noise(PART[0]), floats(PART[0]), integers(PART[0] + 7), vec![0; 3 * PART[0] + 1], repeated.clone()].concat();
-    for data in [floats(3 * PART[0] + 5), integers(2 * PART[0] + 1), repeated, mixed, vec![7; LARGE + 1], floats(LARGE)]
-    {
+    let mixed = [noise(PIECE), floats(PIECE), integers(PIECE + 7), vec![0; 3 * PIECE + 1], repeated.clone()].concat();
+    for data in [integers(2 * PIECE + 1), repeated, mixed, vec![7; PIECE + 1], integers(PIECE)] {
         let stream = compressed(&data).unwrap();
-        assert_eq!(stream[..2], [0x78, 0x9c]);
+        assert_eq!(u16::from_be_bytes([stream[0], stream[1]]) % 31, 0, "a head that zlib accepts");
         assert!(inflate(&stream, data.len()) == data, "{} bytes", data.len());
     }
 }
 
 #[test]
 fn what_does_not_shrink_is_given_up() {
-    assert_eq!(compressed(&noise(4 * PART[0])), None);
+    assert_eq!(compressed(&noise(4 * PIECE)), None);
     assert_eq!(compressed(&noise(5000)), None);
-    assert_eq!(zlib_behind(b"", &[&floats(2 * PART[0])], 1000), None);
+    assert_eq!(compressed(&floats(2 * PIECE)), None, "floats shrink by less than is worth reading them for");
+    assert_eq!(zlib_behind(b"", &[&integers(2 * PIECE)], 1000), None);
     assert_eq!(zlib_behind(b"head", &[b""], 0), None);
-}
-
-#[test]
-fn the_methods_are_chosen_by_what_they_are_good_at() {
-    assert_eq!(method_for(&noise(SAMPLE)), Method::Stored);
-    assert_eq!(method_for(&floats(SAMPLE)), Method::Literals);
-    assert_eq!(method_for(&integers(SAMPLE)), Method::Repetitions);
-    assert_eq!(method_for(&vec![0; SAMPLE]), Method::Repetitions);
 }
 
 #[test]
@@ -74,7 +65,7 @@ fn every_kind_of_block_can_be_continued() {
         ([integers(50_000), noise(50_000), floats(50_000)].concat(), 4),
     ] {
         let mut out = vec![0xaa; data.len() + 1000];
-        let length = compressor(level).deflate_compress(&data, &mut out).unwrap();
+        let length = with_compressor(level, |compressor| compressor.deflate_compress(&data, &mut out)).unwrap();
         let mut end = splice::open_end(&mut out, length).unwrap();
         end += splice::store(b"more", &mut out[end..]);
         let stream = [&out[..end], &splice::LAST_BLOCK].concat();
@@ -146,7 +137,7 @@ fn zoo(length: usize) -> Vec<(&'static str, Vec<u8>)> {
     let half = length / 2;
     let squeezed = {
         let mut out = vec![0; length];
-        let size = compressor(6).deflate_compress(&text(length), &mut out).unwrap();
+        let size = with_compressor(6, |compressor| compressor.deflate_compress(&text(length), &mut out)).unwrap();
         out.truncate(size);
         out
     };
@@ -192,15 +183,17 @@ fn zoo(length: usize) -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn nothing_is_larger_than_the_usual_level_makes_it() {
-    for length in [20_000, LARGE + 1, 2 * PART[0]] {
+fn sizes_stay_within_a_tenth_of_the_usual_level() {
+    for length in [20_000, PIECE + 1, 4 * PIECE] {
         for (name, data) in zoo(length) {
-            // Classic zlib is not here to ask (the Python tests do): it searches about as far as level 7,
-            // which now and then is less lucky than 6.
+            // The Python tests compare with classic zlib, whose level 6 searches about as far as level 7 of
+            // libdeflate, which is sometimes less lucky than 6.
             let usual = compressed_size(&data, 6).max(compressed_size(&data, 7));
             let stream = compressed(&data);
             let size = stream.as_ref().map_or(data.len(), Vec::len);
-            assert!(size <= usual + usual * 3 / 100 + 4096, "{name}, {} bytes: {size} after {usual}", data.len());
+            // Each piece begins without a window to look back at.
+            let allowed = usual + usual / 10 + data.len().div_ceil(PIECE) * WINDOW;
+            assert!(size <= allowed, "{name}, {} bytes: {size} after {usual}", data.len());
             if let Some(stream) = stream {
                 assert!(inflate(&stream, data.len()) == data, "{name}, {} bytes", data.len());
             }
@@ -210,7 +203,7 @@ fn nothing_is_larger_than_the_usual_level_makes_it() {
 
 #[test]
 fn equal_data_gives_equal_bytes_on_any_number_of_cores() {
-    let data: Vec<u8> = [floats(PART[0]), around_zero(5, 2, PART[0]), vec![0; 2 * PART[0]], noise(PART[0])].concat();
+    let data: Vec<u8> = [floats(PIECE), around_zero(5, 2, PIECE), vec![0; 2 * PIECE], noise(PIECE)].concat();
     let on = |cores| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(cores).build().unwrap();
         pool.install(|| compressed(&data))
@@ -221,19 +214,11 @@ fn equal_data_gives_equal_bytes_on_any_number_of_cores() {
 
 #[test]
 fn every_length_around_a_threshold_comes_back() {
-    for around in [WINDOW, SAMPLE, LARGE, PART[0], 2 * PART[0]] {
+    for around in [PROBE, PROBES * PROBE, WINDOW, SAMPLE, PIECE, 2 * PIECE] {
         for length in around - 2..around + 3 {
-            for data in [floats(length), integers(length), vec![1; length]] {
+            for data in [integers(length), vec![1; length]] {
                 assert!(inflate(&compressed(&data).unwrap(), length) == data, "{length} bytes");
             }
         }
     }
-}
-
-#[test]
-fn a_piece_is_as_long_as_its_beginning_asks_for() {
-    let repeated = noise(30_000).repeat(200);
-    assert_eq!(cut(&[&repeated]).len(), 1);
-    let floats = floats(4 * PART[0]);
-    assert_eq!(cut(&[&floats]).len(), 4);
 }
