@@ -1,0 +1,4 @@
+//! What every drawing must satisfy, for ten schemas and for random ones.
+
+mod laws;
+mod schemas;
