@@ -649,3 +649,72 @@ def test_the_command_undeletes(lab, kept, tmp_path):
     assert state(lab) == before
     for arguments in ([], ["lab", "--table", "lab.Session"], ["--list", "--deletion", name]):
         assert command("undelete", *arguments)[0] == 2
+
+
+def test_what_one_transaction_deleted_comes_back_together(kept, tmp_path):
+    """Deletes of children before parents, of several schemas, and one that the transaction took back."""
+    lab, other = kept.Schema("lab"), kept.Schema("analysis")
+
+    @lab
+    class Rig(dj.Manual):
+        definition = "rig : int32"
+
+    @lab
+    class Scan(dj.Manual):
+        definition = """
+        -> Rig
+        scan : int32
+        ---
+        trace : <npy@>
+        """
+
+    @other
+    class Note(dj.Manual):
+        definition = """
+        note : int32
+        ---
+        -> [nullable] Scan
+        """
+
+    def fill():
+        Rig.insert([(1,), (2,)], skip_duplicates=True)
+        Scan.insert(
+            [{"rig": rig, "scan": scan, "trace": np.full(3, scan)} for rig in (1, 2) for scan in (1, 2)],
+            skip_duplicates=True,
+        )
+        Note.insert([{"note": 1, "rig": 1, "scan": 1}, {"note": 2}], skip_duplicates=True)
+
+    def everything():
+        return len(Rig()), len(Scan()), len(Note())
+
+    fill()
+    with kept.connection.transaction:
+        (Note & "note = 1").delete(prompt=False)
+        (Scan & {"rig": 1, "scan": 1}).delete(prompt=False)
+        (Rig & "rig = 1").delete(prompt=False)
+        (Note & "note = 2").delete(prompt=False)
+    assert everything() == (1, 2, 0)
+    (deletion,) = dj.deletions(lab)
+    assert deletion == dj.deletions(other)[0]
+    assert deletion["rows"] == {"lab.rig": 1, "lab.scan": 2, "analysis.note": 2}
+    dj.undelete(other)
+    assert everything() == (2, 4, 2) and not dj.deletions(lab) and not dj.deletions(other)
+    assert [row["trace"].load()[0] for row in Scan.to_dicts()] == [1, 2, 1, 2]
+
+    # A row that comes again within the transaction: both cannot come back at once.
+    with kept.connection.transaction:
+        (Note & "note = 2").delete(prompt=False)
+        Note.insert1({"note": 2, "rig": 1, "scan": 1})
+        (Note & "note = 2").delete(prompt=False)
+    newer, older = dj.deletions(other)
+    dj.undelete(other, older["deletion"])
+    assert (Note & "note = 2").fetch1("rig") is None
+
+    # An undelete in the middle: what follows is another deletion.
+    with kept.connection.transaction:
+        (Note & "note = 1").delete(prompt=False)
+        dj.undelete(other)
+        (Note & "note = 2").delete(prompt=False)
+    assert [deletion["rows"] for deletion in dj.deletions(other)] == [{"analysis.note": 1}] * 2
+    dj.undelete(other)
+    assert everything() == (2, 4, 2)

@@ -29,6 +29,21 @@ pub struct Put {
     pub payload: Vec<Segment>,
     /// What to do if the path is taken.
     pub mode: PutMode,
+    /// The checksum of the content, for the store to record.
+    pub checksum: Option<String>,
+}
+
+impl Put {
+    /// Writes the object.
+    ///
+    /// # Errors
+    /// Those of [`Store::put`].
+    pub fn run(&self) -> Result<PutOutcome> {
+        match &self.checksum {
+            Some(checksum) => self.store.put_checked(&self.path, &self.payload, self.mode, checksum),
+            None => self.store.put(&self.path, &self.payload, self.mode),
+        }
+    }
 }
 
 /// An object to read.
@@ -78,7 +93,7 @@ pub fn put_all(puts: &[Put]) -> Result<Vec<PutOutcome>> {
 pub fn put_all_with(puts: &[Put], progress: &mut dyn FnMut(Progress)) -> Result<Vec<PutOutcome>> {
     let size = |put: &Put, _: &PutOutcome| put.payload.iter().map(Segment::size).sum();
     let at_once = most_at_once(puts.iter().map(|put| &put.store));
-    all(puts, at_once, |put| put.store.put(&put.path, &put.payload, put.mode), size, progress)
+    all(puts, at_once, Put::run, size, progress)
 }
 
 /// Reads objects whole, in order; `None` for one that is not there.

@@ -77,6 +77,30 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// it was looked at; the path is then as it was before.
     fn put(&self, path: &StorePath, payload: &[Segment], mode: PutMode) -> Result<PutOutcome>;
 
+    /// Like [`Store::put`], and records the checksum of the content with the object, if the store can.
+    ///
+    /// # Errors
+    /// As [`Store::put`].
+    fn put_checked(
+        &self,
+        path: &StorePath,
+        payload: &[Segment],
+        mode: PutMode,
+        checksum: &str,
+    ) -> Result<PutOutcome> {
+        let _ = checksum;
+        self.put(path, payload, mode)
+    }
+
+    /// The checksum that [`Store::put_checked`] recorded with an object; `None` if there is none, or no object.
+    ///
+    /// # Errors
+    /// [`Storage`](lodestore_types::ErrorKind::Storage).
+    fn recorded_checksum(&self, path: &StorePath) -> Result<Option<String>> {
+        let _ = path;
+        Ok(None)
+    }
+
     /// Writes one of many objects on which nobody relies before [`make_durable`](Store::make_durable) was called, in place
     /// of what is there: until then it may go when the machine fails, and that alone.
     ///

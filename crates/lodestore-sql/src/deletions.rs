@@ -73,6 +73,16 @@ impl<'a> Deletions<'a> {
         Ok(Statement { sql, parameters: vec![deletion.into(), who.into(), content.into()] })
     }
 
+    /// Changes what a deletion took.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn change(&self, deletion: &str, content: String) -> Result<Statement> {
+        let place = |n: usize| self.dialect.placeholder(n);
+        let sql = format!("UPDATE {} SET content = {} WHERE deletion = {}", self.table()?, place(1), place(2));
+        Ok(Statement { sql, parameters: vec![content.into(), deletion.into()] })
+    }
+
     /// All deletions, the newest first: `deletion`, `since`, `expires`, `who`, `content`, and 1 if it has expired.
     ///
     /// # Errors

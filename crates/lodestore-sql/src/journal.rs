@@ -137,14 +137,7 @@ impl<'a> Journal<'a> {
             statements.push(bare(format!("CREATE TABLE IF NOT EXISTS {} ({columns}){behind}", self.table(name)?)));
         }
         for (property, value) in [("format", JOURNAL_FORMAT.to_string()), ("identity", identity.to_owned())] {
-            let sql = format!(
-                "INSERT INTO {} (property, value) VALUES {} {} property = {}",
-                self.table("~lifecycle")?,
-                self.list(1, 2),
-                (self.words.on_conflict)("property"),
-                (self.words.proposed)("property")
-            );
-            statements.push(Statement { sql, parameters: vec![property.into(), value.into()] });
+            statements.push(self.put_property(property, &value, "property")?);
         }
         Ok(statements)
     }
@@ -195,6 +188,35 @@ impl<'a> Journal<'a> {
     /// `InvalidName`.
     pub fn codecs(&self) -> Result<Statement> {
         Ok(bare(format!("SELECT attribute, declared FROM {}", self.table("~codecs")?)))
+    }
+
+    /// Adds a property; one that is there gets the new value of `changed`, one of the two columns.
+    fn put_property(&self, property: &str, value: &str, changed: &str) -> Result<Statement> {
+        let sql = format!(
+            "INSERT INTO {} (property, value) VALUES {} {} {changed} = {}",
+            self.table("~lifecycle")?,
+            self.list(1, 2),
+            (self.words.on_conflict)("property"),
+            (self.words.proposed)(changed)
+        );
+        Ok(Statement { sql, parameters: vec![property.into(), value.into()] })
+    }
+
+    /// Sets a property of the journal.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn set_property(&self, property: &str, value: &str) -> Result<Statement> {
+        self.put_property(property, value, "value")
+    }
+
+    /// Deletes a property of the journal.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn forget_property(&self, property: &str) -> Result<Statement> {
+        let sql = format!("DELETE FROM {} WHERE property = {}", self.table("~lifecycle")?, self.dialect.placeholder(1));
+        Ok(Statement { sql, parameters: vec![property.into()] })
     }
 
     /// Drops the tables.

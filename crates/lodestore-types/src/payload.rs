@@ -3,6 +3,7 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -28,13 +29,25 @@ pub enum Segment {
 /// A regular file of this machine as it was when it was looked at.
 ///
 /// Reading it fails if it is another file by then, or was written to: what is hashed and what is
-/// stored must be the same bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// stored must be the same bytes. Its size and its time of modification are compared, and its content with that of
+/// the first complete read, by this segment or a clone of it: a program can restore the time, and two writes within
+/// one tick of the clock have the same.
+#[derive(Debug, Clone)]
 pub struct FileSegment {
     path: PathBuf,
     size: u64,
     modified: Option<SystemTime>,
+    /// The CRC-32 of the content as it was first read.
+    content: Arc<OnceLock<u32>>,
 }
+
+impl PartialEq for FileSegment {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.path, self.size, self.modified) == (&other.path, other.size, other.modified)
+    }
+}
+
+impl Eq for FileSegment {}
 
 impl FileSegment {
     /// Looks at a file; links are followed.
@@ -51,7 +64,8 @@ impl FileSegment {
         }
         // Opened once, so that a file that may not be read is told before anything is written.
         File::open(&path).map_err(|cause| unreadable(&path, cause))?;
-        Ok(FileSegment { size: metadata.len(), modified: metadata.modified().ok(), path })
+        let content = Arc::default();
+        Ok(FileSegment { size: metadata.len(), modified: metadata.modified().ok(), path, content })
     }
 
     /// Where it lies.
@@ -77,11 +91,13 @@ impl FileSegment {
         }
         let mut buffer = vec![0; PIECE.min(usize::try_from(self.size).unwrap_or(PIECE)).max(1)];
         let mut left = self.size;
+        let mut content = crc32fast::Hasher::new();
         while left > 0 {
             let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             match file.read(&mut buffer[..most]) {
                 Ok(0) => return Err(changed()),
                 Ok(count) => {
+                    content.update(&buffer[..count]);
                     piece(&buffer[..count])?;
                     left -= count as u64;
                 }
@@ -89,7 +105,9 @@ impl FileSegment {
                 Err(error) => return Err(error),
             }
         }
-        if self.is_the_same(&file.metadata()?) { Ok(()) } else { Err(changed()) }
+        let content = content.finalize();
+        let is_unchanged = self.is_the_same(&file.metadata()?) && *self.content.get_or_init(|| content) == content;
+        if is_unchanged { Ok(()) } else { Err(changed()) }
     }
 }
 
@@ -202,6 +220,20 @@ mod tests {
         let whole = payload.clone().into_bytes().unwrap();
         assert!(whole.starts_with(b"head") && whole[4..] == content);
         std::fs::write(&path, &content[1..]).unwrap();
+        let error = payload.into_bytes().unwrap_err();
+        assert!(error.message().contains("changed while it was being stored"), "{error}");
+    }
+
+    #[test]
+    fn a_change_that_keeps_size_and_time_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        std::fs::write(&path, b"one").unwrap();
+        let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+        let payload = Payload(vec![FileSegment::open(&path).unwrap().into()]);
+        assert_eq!(payload.clone().into_bytes().unwrap(), "one");
+        std::fs::write(&path, b"two").unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
         let error = payload.into_bytes().unwrap_err();
         assert!(error.message().contains("changed while it was being stored"), "{error}");
     }

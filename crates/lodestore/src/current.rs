@@ -10,7 +10,7 @@ use lodestore_codec::Context;
 use lodestore_types::{Result, SchemaName, StorePath, TableName};
 
 use crate::Instance;
-use crate::placement::fresh_path;
+use crate::placement::{Target, free_path};
 use crate::transaction::Fresh;
 
 struct Work {
@@ -58,13 +58,13 @@ impl Instance {
     pub fn new_object_path(&self, store: &str, context: &Context, extension: &str) -> Result<StorePath> {
         let spec = self.store_spec(Some(store), false)?;
         let table = TableName::existing(&context.table)?;
-        let path = fresh_path(&spec, &context.schema, &table, context, extension)?;
-        let store = self.store(&spec.name)?;
+        let target = Target { store: self.store(&spec.name)?, spec };
+        let path = free_path(&target, &context.schema, &table, context, extension)?;
         let is_at_work = WORK.with_borrow(|all| !all.is_empty());
         if is_at_work {
             let schema = SchemaName::new(&context.schema)?;
-            self.claim(&schema, &store)?;
-            let fresh = Fresh::tree(store, path.clone());
+            self.claim(&schema, &target.store)?;
+            let fresh = Fresh::tree(target.store, path.clone());
             let intents = self.intend(&schema, fresh.as_object().into_iter().collect())?;
             let given = intents.iter().map(|intent| fresh.clone().intended(intent));
             WORK.with_borrow_mut(|all| all.last_mut().map(|work| work.given.extend(given)));

@@ -1,14 +1,15 @@
 //! Giving objects their place in a store, and writing them there.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use lodestore_codec::hash::{Checksummer, checksum, hash_and_checksum};
+use lodestore_codec::hash::{Checksummer, ContentHasher, checksum, hash_and_checksum};
 use lodestore_codec::manifest::{Entry, Manifest};
 use lodestore_codec::object::timestamp;
 use lodestore_codec::path::{ObjectPlace, PartitionPattern, hash_path, new_token, object_path};
 use lodestore_codec::{Addressing, Chain, Context, NewFolder, NewObject, Placed, PlacedFolder};
-use lodestore_objects::{Put, PutMode, PutOutcome, Store, each, put_all};
+use lodestore_objects::{Put, PutMode, PutOutcome, Store, each, in_parallel, put_all};
 use lodestore_types::{
     Error, ErrorKind, FullTableName, Payload, Result, SchemaName, StorePath, TableName, Timestamp, Value,
 };
@@ -17,13 +18,17 @@ use serde_json::Value as Json;
 
 use crate::Instance;
 use crate::config::StoreSpec;
-use crate::lifecycle::Object;
+use crate::lifecycle::{Object, next_generation};
 use crate::transaction::Fresh;
 
 /// So much of an object is read at a time, where it is compared with what it should be.
 pub(crate) const PIECE: u64 = 8 << 20;
-/// An object that must be fetched over a network is compared in full only up to this size.
+/// An object on a network store is read up to this size in bytes; for a larger one its recorded checksum is asked for
+/// first.
 const CHEAP: u64 = 1 << 20;
+
+/// Random tokens tried for the path of one object.
+const TOKENS: usize = 16;
 
 /// Of larger objects the checksum is taken while they are written.
 const LARGE: u64 = 4 << 20;
@@ -43,6 +48,8 @@ pub(crate) struct Upload {
     /// Written when all others are: with it a folder is complete.
     last: Option<Part>,
     shared: bool,
+    /// True once the store has said that it wrote all of it here: until then another object may be at its path.
+    own: Arc<AtomicBool>,
     column: Column,
 }
 
@@ -88,8 +95,8 @@ impl Upload {
         let (store, path) = (self.store.clone(), self.path.clone());
         match (self.shared, &self.last) {
             (true, _) => Fresh::shared(store, path),
-            (false, Some(_)) => Fresh::tree(store, path),
-            (false, None) => Fresh::object(store, path),
+            (false, Some(_)) => Fresh::tree(store, path).owned_once(&self.own),
+            (false, None) => Fresh::object(store, path).owned_once(&self.own),
         }
     }
 
@@ -134,6 +141,29 @@ pub(crate) fn fresh_path(
         token: &new_token(spec.token_length),
         extension,
     })
+}
+
+/// Like [`fresh_path`], for an object that is written in place: nothing is at the path, nor below it. The random token
+/// may be that of an object of the same row.
+///
+/// # Errors
+/// As [`fresh_path`]; `Storage`.
+pub(crate) fn free_path(
+    target: &Target,
+    schema: &str,
+    table: &TableName,
+    context: &Context,
+    extension: &str,
+) -> Result<StorePath> {
+    for _ in 0..TOKENS {
+        let path = fresh_path(&target.spec, schema, table, context, extension)?;
+        if target.store.head(&path)?.is_none() && target.store.list(Some(&path))?.next().transpose()?.is_none() {
+            return Ok(path);
+        }
+    }
+    Err(Error::new(ErrorKind::Storage, "every random token is that of another object")
+        .with("store", &target.spec.name)
+        .with_hint("increase `token_length` of the store"))
 }
 
 /// Chooses the place of an object. Nothing is written; a file is read once, for its checksum, unless that `may_wait`.
@@ -204,7 +234,7 @@ fn placed_at(
         Some(_) => Column::new(chain, &object, &placed),
         None => Column::Pending(Box::new(Pending { chain: chain.clone(), object, placed })),
     };
-    Upload { store: store.clone(), path, objects, last: None, shared, column }
+    Upload { store: store.clone(), path, objects, last: None, shared, own: Arc::default(), column }
 }
 
 /// Like [`place`], for a folder and the manifest beside it.
@@ -243,10 +273,10 @@ pub(crate) fn place_folder(
         manifest: manifest_checksum,
     };
     let column = Column::Known(Value::Json(Json::Object(chain.folder_column(&folder, &placed))));
-    Ok(Upload { store: store.clone(), path, objects, last: Some(last), shared: false, column })
+    Ok(Upload { store: store.clone(), path, objects, last: Some(last), shared: false, own: Arc::default(), column })
 }
 
-/// Writes objects of a schema, many at once, and gives what each row is to say, in order. Before the first one is
+/// Writes objects of a schema, many at once, and returns what each row is to say, in order. Before the first one is
 /// written, the journal says which they are.
 ///
 /// `fresh` gathers the objects, each with the number that its upload has, also when it fails midway: they are the
@@ -260,53 +290,68 @@ pub(crate) fn write_all(
     mut uploads: Vec<(usize, Upload)>,
     fresh: &mut Vec<(usize, Fresh)>,
 ) -> Result<Vec<Value>> {
-    intend(instance, schema, &mut uploads, fresh)?;
-    let mut columns = Vec::with_capacity(uploads.len());
-    let mut met = HashSet::new();
-    let mut first = Vec::new();
-    let mut then = Vec::new();
-    for (_, upload) in uploads {
-        columns.push(upload.column);
-        let parts = upload.objects.into_iter().map(|part| (false, part));
-        for (is_last, part) in parts.chain(upload.last.map(|part| (true, part))) {
-            if upload.shared && !met.insert((upload.store.name().to_owned(), part.path.clone())) {
-                continue;
-            }
-            let checksum = part.checksum.filter(|_| upload.shared);
-            let put =
-                Put { store: upload.store.clone(), path: part.path, payload: part.payload.0, mode: PutMode::Fill };
-            if is_last { &mut then } else { &mut first }.push((checksum, put));
-        }
+    let is_pending = |column: &Column| matches!(column, Column::Pending(_));
+    let pending: Vec<(usize, Column)> = uploads
+        .iter_mut()
+        .enumerate()
+        .filter(|(_, (_, upload))| is_pending(&upload.column))
+        .map(|(at, (_, upload))| (at, std::mem::replace(&mut upload.column, Column::Known(Value::Null))))
+        .collect();
+    if pending.is_empty() {
+        write_uploads(instance, schema, &mut uploads, fresh)?;
+        return uploads.into_iter().map(|(_, upload)| upload.column.told()).collect();
     }
-    if columns.iter().all(|column| matches!(column, Column::Known(_))) {
-        write(first)?;
-        write(then)?;
-        return columns.into_iter().map(Column::told).collect();
-    }
-    std::thread::scope(|scope| {
-        let told = scope.spawn(|| columns.into_par_iter().map(Column::told).collect::<Result<Vec<Value>>>());
-        write(first)?;
-        write(then)?;
+    let told = std::thread::scope(|scope| {
+        let told = |(at, column): (usize, Column)| Ok((at, column.told()?));
+        let told = scope.spawn(move || pending.into_par_iter().map(told).collect::<Result<Vec<_>>>());
+        write_uploads(instance, schema, &mut uploads, fresh)?;
         told.join().unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a checksum could not be taken")))
-    })
+    })?;
+    let mut columns = uploads.into_iter().map(|(_, upload)| upload.column.told()).collect::<Result<Vec<_>>>()?;
+    told.into_iter().for_each(|(at, column)| columns[at] = column);
+    Ok(columns)
 }
 
-/// Writes down what is about to be written or relied on; content whose path is condemned gets another.
-fn intend(
+/// Writes objects; content whose path holds other content of the same hash gets the next path.
+fn write_uploads(
     instance: &Instance,
     schema: &SchemaName,
     uploads: &mut [(usize, Upload)],
     fresh: &mut Vec<(usize, Fresh)>,
 ) -> Result<()> {
+    let mut waiting: Vec<usize> = (0..uploads.len()).collect();
+    while !waiting.is_empty() {
+        intend(instance, schema, uploads, waiting.clone(), fresh)?;
+        waiting = write(uploads, &waiting)?;
+        for at in &waiting {
+            let next = next_generation(&uploads[*at].1.path)?;
+            uploads[*at].1.move_to(next);
+        }
+    }
+    Ok(())
+}
+
+/// Records in the journal what is about to be written or relied on; content whose path is condemned gets another.
+fn intend(
+    instance: &Instance,
+    schema: &SchemaName,
+    uploads: &mut [(usize, Upload)],
+    mut waiting: Vec<usize>,
+    fresh: &mut Vec<(usize, Fresh)>,
+) -> Result<()> {
     let mut stores: Vec<&Arc<dyn Store>> = Vec::new();
-    for (_, upload) in &*uploads {
-        if !stores.iter().any(|known| Arc::ptr_eq(known, &upload.store)) {
-            stores.push(&upload.store);
+    for at in &waiting {
+        let store = &uploads[*at].1.store;
+        if !stores.iter().any(|known| Arc::ptr_eq(known, store)) {
+            stores.push(store);
         }
     }
     stores.into_iter().try_for_each(|store| instance.claim(schema, store))?;
-    let mut waiting: Vec<usize> = (0..uploads.len()).collect();
     while !waiting.is_empty() {
+        let parted = part_equal_paths(uploads)?;
+        waiting.extend(parted);
+        waiting.sort_unstable();
+        waiting.dedup();
         let own: Vec<(usize, Fresh)> = waiting.iter().map(|at| (uploads[*at].0, uploads[*at].1.fresh())).collect();
         let mut met = HashSet::new();
         let objects: Vec<Object> =
@@ -335,38 +380,144 @@ fn intend(
     Ok(())
 }
 
-/// Writes objects; those with a checksum may be there already.
-fn write(objects: Vec<(Option<String>, Put)>) -> Result<()> {
-    let (shared, puts): (Vec<Option<String>>, Vec<Put>) = objects.into_iter().unzip();
-    let mut relied = Vec::new();
-    for ((shared, put), outcome) in shared.into_iter().zip(&puts).zip(put_all(&puts)?) {
-        if outcome == PutOutcome::AlreadyThere {
-            relied.push((put, shared.ok_or_else(|| taken(put))?));
+/// Moves contents of equal hash that differ to paths of their own; returns which were moved.
+fn part_equal_paths(uploads: &mut [(usize, Upload)]) -> Result<Vec<usize>> {
+    let mut moved = Vec::new();
+    loop {
+        let mut by_path: HashMap<(&str, &str), Option<&str>> = HashMap::new();
+        let mut again = Vec::new();
+        for (at, (_, upload)) in uploads.iter().enumerate().filter(|(_, (_, upload))| upload.shared) {
+            let first = by_path.entry((upload.store.name(), upload.path.as_str())).or_insert(upload.checksum());
+            if *first != upload.checksum() {
+                again.push(at);
+            }
+        }
+        if again.is_empty() {
+            return Ok(moved);
+        }
+        for at in again {
+            let next = next_generation(&uploads[at].1.path)?;
+            uploads[at].1.move_to(next);
+            moved.push(at);
         }
     }
-    let whole = each(&relied, |(put, _)| &put.store, |(put, checksum)| is_whole(put, checksum))?;
-    let mut anew = Vec::new();
-    for ((put, _), whole) in relied.into_iter().zip(whole) {
-        if !whole? {
-            anew.push(Put { mode: PutMode::Replace, ..put.clone() });
-        }
-    }
-    put_all(&anew).map(drop)
 }
 
-/// True if an object of the same hash that is there already is whole: its size always counts, and its content where that
-/// costs little.
-fn is_whole(put: &Put, expected: &str) -> Result<bool> {
+/// A part of an upload on its way to its store.
+struct Writing {
+    upload: usize,
+    put: Put,
+    outcome: OnceLock<PutOutcome>,
+}
+
+/// Writes the objects of some uploads; content may be there already. Returns the uploads whose path holds other content.
+fn write(uploads: &[(usize, Upload)], which: &[usize]) -> Result<Vec<usize>> {
+    let mut met = HashSet::new();
+    let (mut first, mut last) = (Vec::new(), Vec::new());
+    for at in which {
+        let upload = &uploads[*at].1;
+        if upload.shared && !met.insert((upload.store.name(), &upload.path)) {
+            continue;
+        }
+        let writing = |part: &Part| Writing {
+            upload: *at,
+            put: Put {
+                store: upload.store.clone(),
+                path: part.path.clone(),
+                payload: part.payload.0.clone(),
+                mode: PutMode::Fill,
+                checksum: part.checksum.clone().filter(|_| upload.shared),
+            },
+            outcome: OnceLock::new(),
+        };
+        first.extend(upload.objects.iter().map(writing));
+        last.extend(upload.last.iter().map(writing));
+    }
+    // An object is this upload's own if all of its parts were written, and not only perhaps.
+    let outcome = put_each(&first).and_then(|()| put_each(&last));
+    let mut taken_by_others = HashSet::new();
+    for writing in first.iter().chain(&last).filter(|writing| writing.outcome.get() != Some(&PutOutcome::Written)) {
+        taken_by_others.insert(writing.upload);
+    }
+    for at in which.iter().filter(|at| !taken_by_others.contains(at)) {
+        uploads[*at].1.own.store(true, Ordering::Relaxed);
+    }
+    let is_taken = |writing: &&Writing| writing.outcome.get() == Some(&PutOutcome::AlreadyThere);
+    if let Some(writing) =
+        first.iter().chain(&last).filter(is_taken).find(|writing| !uploads[writing.upload].1.shared)
+    {
+        // Files beside those of another folder of the same name are no part of it.
+        let own = |other: &&Writing| {
+            other.upload == writing.upload && other.outcome.get() == Some(&PutOutcome::Written)
+        };
+        first.iter().chain(&last).filter(own).try_for_each(|other| other.put.store.delete(&other.put.path))?;
+        return Err(taken(&writing.put));
+    }
+    outcome?;
+    let relied: Vec<&Writing> = first.iter().filter(is_taken).collect();
+    let found = each(&relied, |writing| &writing.put.store, |writing| what_is_there(&writing.put))?;
+    let (mut anew, mut other) = (Vec::new(), HashSet::new());
+    for (writing, found) in relied.into_iter().zip(found) {
+        match found? {
+            There::Same => {}
+            There::Damaged => anew.push(Put { mode: PutMode::Replace, ..writing.put.clone() }),
+            There::Other => drop(other.insert((writing.put.store.name(), &writing.put.path))),
+        }
+    }
+    put_all(&anew)?;
+    let is_other = |at: &&usize| {
+        let upload = &uploads[**at].1;
+        upload.shared && other.contains(&(upload.store.name(), &upload.path))
+    };
+    Ok(which.iter().filter(is_other).copied().collect())
+}
+
+fn put_each(all: &[Writing]) -> Result<()> {
+    let at_once = all.iter().map(|writing| writing.put.store.at_once()).max().unwrap_or(0);
+    let put = |writing: &Writing| {
+        let outcome = writing.put.run()?;
+        writing.outcome.get_or_init(|| outcome);
+        Ok(())
+    };
+    in_parallel(all, at_once, put).map(drop)
+}
+
+/// What lies at the path of some content.
+enum There {
+    /// The same content.
+    Same,
+    /// Not content of this hash: what once lay there is lost, or was never written in full.
+    Damaged,
+    /// Other content of the same hash, on which rows may rely.
+    Other,
+}
+
+/// Compares an object that is there already with the content that is to be stored at its path.
+fn what_is_there(put: &Put) -> Result<There> {
+    let expected = put.checksum.as_deref().ok_or_else(|| taken(put))?;
+    let Put { store, path, .. } = put;
     let size: u64 = put.payload.iter().map(lodestore_types::Segment::size).sum();
-    if put.store.local_path(&put.path).is_some() {
-        return Ok(put.store.size(&put.path)? == Some(size)
-            && stored_checksum(&*put.store, &put.path, size)?.is_some_and(|found| found == expected));
+    let Some(found) = store.size(path)? else { return Ok(There::Damaged) };
+    if found == size {
+        // Over a network, what the store has recorded of a large object spares reading it.
+        let is_costly = store.local_path(path).is_none() && size > CHEAP;
+        if is_costly && store.recorded_checksum(path)?.as_deref() == Some(expected) {
+            return Ok(There::Same);
+        }
+        if stored_checksum(&**store, path, size)?.as_deref() == Some(expected) {
+            return Ok(There::Same);
+        }
     }
-    if size > CHEAP {
-        return Ok(put.store.size(&put.path)? == Some(size));
+    let mut hasher = ContentHasher::default();
+    let read = read_pieces(&**store, path, 0..found, &mut |piece| {
+        hasher.update(piece);
+        Ok(())
+    });
+    match read {
+        Ok(true) if path.file_name().split('.').next() == Some(&hasher.finish()) => Ok(There::Other),
+        Err(error) if error.kind() != ErrorKind::Corrupt => Err(error),
+        _ => Ok(There::Damaged),
     }
-    let Some(found) = put.store.get(&put.path)? else { return Ok(false) };
-    Ok(found.len() as u64 == size && checksum(&Payload::from(found))? == expected)
 }
 
 /// The checksum of an object in its store, read piece by piece; `None` if it is not there or ends early.
@@ -415,4 +566,50 @@ fn taken(put: &Put) -> Error {
         .with("store", put.store.name())
         .with("path", &put.path)
         .with_hint("insert again: it will get another path; a greater `token_length` makes this rarer")
+}
+
+#[cfg(test)]
+mod tests {
+    use lodestore_types::Reference;
+
+    use super::*;
+    use crate::{NdArray, NpyRef, Tier, row};
+
+    #[test]
+    fn an_upload_with_the_token_of_a_live_object_leaves_that_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let instance = Instance::embedded(folder.path()).unwrap();
+        let definition = "id : int32\n---\ntrace : <npy@>";
+        let table = instance.schema("lab").unwrap().declare("Thing", Tier::Manual, definition).unwrap();
+        table.insert1(row! { "id" => 1, "trace" => NdArray::from_f64(&[1.0]) }).unwrap();
+        let fetch = || table.fetch().unwrap().remove(0).value("trace").unwrap().clone();
+        let Value::Reference(Reference { path, .. }) = fetch() else { panic!("a reference") };
+        let spec = instance.config().store_spec(None, false).unwrap();
+        let target = Target { store: instance.store("").unwrap(), spec };
+        let object = || NewObject {
+            addressing: Addressing::Schema { extension: ".npy".into() },
+            payload: Payload::from(bytes::Bytes::from("other")),
+            metadata: serde_json::Map::new(),
+        };
+        let chain = instance.chain("<npy@>").unwrap();
+        let context = Context {
+            schema: "lab".into(),
+            table: "thing".into(),
+            attribute: "trace".into(),
+            key: vec![("id".into(), 1.into())],
+            store: None,
+            compress_files: false,
+        };
+        let mut uploads: Vec<(usize, Upload)> = (0..2)
+            .map(|at| (at, place(&target, table.name(), &context, &chain, object(), false).unwrap()))
+            .collect();
+        uploads[1].1.move_to(path);
+        let other = uploads[0].1.path.clone();
+        let mut fresh = Vec::new();
+        let error = write_all(&instance, &table.name().schema, uploads, &mut fresh).unwrap_err();
+        assert!(error.message().contains("is taken by another"), "{error}");
+        instance.discard(fresh.into_iter().map(|(_, fresh)| fresh).collect());
+        assert_eq!(NpyRef::from_value(&instance, &fetch()).unwrap().load().unwrap().to_f64(), Some(vec![1.0]));
+        assert_eq!(target.store.head(&other).unwrap(), None, "what was written is gone");
+    }
 }

@@ -13,6 +13,7 @@ use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath};
 
 use crate::Instance;
 use crate::lifecycle::{Intent, Object};
+use crate::undelete::KeptSoFar;
 
 thread_local! {
     static TASK: Cell<usize> = const { Cell::new(0) };
@@ -43,6 +44,8 @@ struct Written {
     store: Arc<dyn Store>,
     path: StorePath,
     kind: Kind,
+    /// Whether this program is known to have written it; without it, it is.
+    own: Option<Arc<AtomicBool>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,17 +61,26 @@ enum Kind {
 impl Fresh {
     /// One object under a path that no other row has.
     pub(crate) fn object(store: Arc<dyn Store>, path: StorePath) -> Self {
-        Fresh { written: Some(Written { store, path, kind: Kind::Object }), intent: None }
+        Fresh { written: Some(Written { store, path, kind: Kind::Object, own: None }), intent: None }
     }
 
     /// Whatever lies at such a path and below, and the manifest beside it.
     pub(crate) fn tree(store: Arc<dyn Store>, path: StorePath) -> Self {
-        Fresh { written: Some(Written { store, path, kind: Kind::Tree }), intent: None }
+        Fresh { written: Some(Written { store, path, kind: Kind::Tree, own: None }), intent: None }
     }
 
     /// An object that other rows may rely on as well.
     pub(crate) fn shared(store: Arc<dyn Store>, path: StorePath) -> Self {
-        Fresh { written: Some(Written { store, path, kind: Kind::Shared }), intent: None }
+        Fresh { written: Some(Written { store, path, kind: Kind::Shared, own: None }), intent: None }
+    }
+
+    /// An object that may be another's until `own` is true: a random token may be that of a live row. It is left to a
+    /// collection until then.
+    pub(crate) fn owned_once(mut self, own: &Arc<AtomicBool>) -> Self {
+        if let Some(written) = &mut self.written {
+            written.own = Some(own.clone());
+        }
+        self
     }
 
     /// Nothing but an intent, to be settled or given up.
@@ -91,6 +103,10 @@ impl Fresh {
 impl Written {
     fn as_object(&self) -> Object {
         Object { store: self.store.name().to_owned(), path: self.path.clone(), tree: self.kind == Kind::Tree }
+    }
+
+    fn is_own(&self) -> bool {
+        self.own.as_ref().is_none_or(|own| own.load(Ordering::Relaxed))
     }
 
     fn remove(&self) -> Result<()> {
@@ -127,6 +143,8 @@ struct Open {
     failed: Vec<Fresh>,
     /// The schemas whose journals have objects to collect when it is committed.
     released: BTreeSet<SchemaName>,
+    /// What it has deleted that can come back.
+    kept: Option<Arc<KeptSoFar>>,
     /// How many savepoints are open in it, which name them.
     depth: usize,
 }
@@ -317,6 +335,16 @@ impl Instance {
         self.with_open(|open| open.released.insert(schema.clone()));
     }
 
+    /// What this thread's transaction has deleted so far that can come back.
+    pub(crate) fn kept_so_far(&self) -> Option<Arc<KeptSoFar>> {
+        self.with_open(|open| open.kept.clone()).flatten()
+    }
+
+    /// Remembers what this thread's transaction has deleted that can come back.
+    pub(crate) fn keep_so_far(&self, kept: Option<Arc<KeptSoFar>>) {
+        self.with_open(|open| open.kept = kept);
+    }
+
     /// Removes what belongs to rows that did not come to be, but for what other rows may rely on: of that, no more is
     /// known than that it may be garbage.
     pub(crate) fn discard(&self, fresh: Vec<Fresh>) {
@@ -407,11 +435,13 @@ impl Instance {
     /// Runs `work` inside this thread's transaction; if it fails, the transaction stands as it stood before.
     fn in_savepoint<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.ensure_begun()?;
-        let depth = self.with_open(|open| {
-            open.depth += 1;
-            open.depth
-        });
-        let name = format!("lodestore_{}", depth.unwrap_or_default());
+        let (depth, kept) = self
+            .with_open(|open| {
+                open.depth += 1;
+                (open.depth, open.kept.clone())
+            })
+            .unwrap_or_default();
+        let name = format!("lodestore_{depth}");
         let send = |text: String| self.with_connection(|connection| connection.execute(&text, &[]));
         let outcome = send(format!("SAVEPOINT {name}")).and_then(|_| {
             let outcome = work();
@@ -429,7 +459,12 @@ impl Instance {
             send(format!("RELEASE SAVEPOINT {name}"))?;
             Ok(value)
         });
-        self.with_open(|open| open.depth -= 1);
+        self.with_open(|open| {
+            open.depth -= 1;
+            if outcome.is_err() {
+                open.kept = kept;
+            }
+        });
         outcome
     }
 
@@ -481,6 +516,7 @@ fn remove(fresh: &[Fresh]) -> HashSet<Object> {
     for written in fresh.iter().filter_map(|fresh| fresh.written.as_ref()) {
         match written.kind {
             Kind::Shared => {}
+            _ if !written.is_own() => {}
             Kind::Tree if written.remove().is_ok() => drop(gone.insert(written.as_object())),
             Kind::Tree => {}
             Kind::Object => match single.iter_mut().find(|(store, _)| Arc::ptr_eq(store, &written.store)) {

@@ -18,6 +18,7 @@ fn puts(store: &Arc<dyn Store>, count: usize) -> Vec<Put> {
             path: StorePath::new(format!("x/{n}")).unwrap(),
             payload: vec![n.to_string().into()],
             mode: PutMode::Create,
+            checksum: None,
         })
         .collect()
 }

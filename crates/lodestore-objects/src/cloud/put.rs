@@ -15,6 +15,8 @@ use crate::{PutMode, PutOutcome};
 
 /// The name of the metadata that tell which put wrote an object.
 const WRITER: &str = "writer";
+/// The name of the metadata that hold the checksum of the content.
+const CHECKSUM: &str = "checksum";
 /// How often a put is begun again after its answer was lost and it was not carried out.
 const ATTEMPTS: u32 = 4;
 /// So long, times the attempts, is waited between them.
@@ -23,20 +25,33 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(super) const DOING: &str = "write the object";
 
 /// What identifies one put, in the metadata of the object that it writes.
-pub(super) struct Writer(String);
+struct Writer<'a> {
+    token: String,
+    /// The checksum of the content, if it is to be recorded.
+    checksum: Option<&'a str>,
+}
 
-impl Writer {
-    fn new() -> Self {
-        Writer(Uuid::new_v4().simple().to_string())
+impl<'a> Writer<'a> {
+    fn new(checksum: Option<&'a str>) -> Self {
+        Writer { token: Uuid::new_v4().simple().to_string(), checksum }
     }
 
     fn attributes(&self) -> Attributes {
-        Attributes::from_iter([(Attribute::Metadata(WRITER.into()), self.0.clone())])
+        let named = |name: &'static str, value: &str| (Attribute::Metadata(name.into()), value.to_owned());
+        let checksum = self.checksum.map(|checksum| named(CHECKSUM, checksum));
+        Attributes::from_iter([named(WRITER, &self.token)].into_iter().chain(checksum))
     }
 }
 
 impl CloudStore {
-    pub(super) fn put_payload(&self, path: &StorePath, payload: &[Segment], mode: PutMode) -> Result<PutOutcome> {
+    pub(super) fn put_payload(
+        &self,
+        path: &StorePath,
+        payload: &[Segment],
+        mode: PutMode,
+        checksum: Option<&str>,
+    ) -> Result<PutOutcome> {
+        let writer = Writer::new(checksum);
         let (live, key) = (self.live()?, self.key(path)?);
         let size: u64 = payload.iter().map(Segment::size).sum();
         if size <= 2 * self.transfer().part_of(size) {
@@ -46,18 +61,18 @@ impl CloudStore {
                 None
             };
             let payload = self.in_memory(payload)?;
-            return wait(self.put_small(&live, &key, payload, mode));
+            return wait(self.put_small(&live, &key, payload, mode, &writer));
         }
         match mode {
-            PutMode::Replace => self.put_large(&live, &key, payload, size),
+            PutMode::Replace => self.put_large(&live, &key, payload, size, &writer),
             _ if wait(self.look(&live, &key))?.is_some() => Ok(PutOutcome::AlreadyThere),
-            PutMode::Fill => self.put_large(&live, &key, payload, size),
+            PutMode::Fill => self.put_large(&live, &key, payload, size, &writer),
             PutMode::Create => {
                 // An upload in parts knows no condition, a copy does.
                 let scratch = StorePath::new(format!(".lodestore/scratch-{}", Uuid::new_v4().simple()))?;
                 let scratch = self.key(&scratch)?;
                 let moved = self
-                    .put_large(&live, &scratch, payload, size)
+                    .put_large(&live, &scratch, payload, size, &writer)
                     .and_then(|_| wait(self.create_from(&live, &scratch, &key)));
                 wait(self.delete_one(&live, &scratch))?;
                 moved
@@ -66,8 +81,14 @@ impl CloudStore {
     }
 
     /// Writes an object by one request, or by as many as it takes to know that it was carried out.
-    async fn put_small(&self, live: &Live, key: &Path, payload: PutPayload, mode: PutMode) -> Result<PutOutcome> {
-        let writer = Writer::new();
+    async fn put_small(
+        &self,
+        live: &Live,
+        key: &Path,
+        payload: PutPayload,
+        mode: PutMode,
+        writer: &Writer<'_>,
+    ) -> Result<PutOutcome> {
         let mode = match mode {
             PutMode::Replace => object_store::PutMode::Overwrite,
             PutMode::Create | PutMode::Fill => object_store::PutMode::Create,
@@ -90,7 +111,7 @@ impl CloudStore {
                 return Err(self.fail(DOING, &error));
             }
             match self.written_by(live, key).await {
-                Ok(Some(found)) if found.as_deref() == Some(&writer.0) => return Ok(PutOutcome::Written),
+                Ok(Some(found)) if found.as_deref() == Some(&*writer.token) => return Ok(PutOutcome::Written),
                 Ok(Some(_)) if mode == object_store::PutMode::Create => return Ok(PutOutcome::AlreadyThere),
                 // It is not there, or the old one is. S3 refuses also while another writer's object is on its way.
                 Ok(_) if attempt < ATTEMPTS => {
@@ -138,15 +159,21 @@ impl CloudStore {
     }
 
     /// Writes an object in parts, over what is there.
-    fn put_large(&self, live: &Live, key: &Path, payload: &[Segment], size: u64) -> Result<PutOutcome> {
-        let writer = Writer::new();
+    fn put_large(
+        &self,
+        live: &Live,
+        key: &Path,
+        payload: &[Segment],
+        size: u64,
+        writer: &Writer<'_>,
+    ) -> Result<PutOutcome> {
         let mut upload = Upload::begin(self, live, key, writer.attributes(), self.transfer().part_of(size))?;
         for segment in payload {
             upload.write(segment)?;
         }
         let Err(error) = upload.finish()? else { return Ok(PutOutcome::Written) };
         match wait(self.written_by(live, key))? {
-            Some(found) if found.as_deref() == Some(&writer.0) => Ok(PutOutcome::Written),
+            Some(found) if found.as_deref() == Some(&*writer.token) => Ok(PutOutcome::Written),
             _ => Err(self.fail(DOING, &error)),
         }
     }
@@ -164,15 +191,26 @@ impl CloudStore {
 
     /// Which put wrote the object, if it tells; `None` if there is none.
     async fn written_by(&self, live: &Live, key: &Path) -> Result<Option<Option<String>>> {
+        self.metadata(live, key, WRITER).await
+    }
+
+    /// The checksum that was recorded with an object.
+    pub(super) fn checksum_of(&self, path: &StorePath) -> Result<Option<String>> {
+        let (live, key) = (self.live()?, self.key(path)?);
+        Ok(wait(self.metadata(&live, &key, CHECKSUM))?.flatten())
+    }
+
+    /// A value of an object's metadata, if it has it; `None` if there is no object.
+    async fn metadata(&self, live: &Live, key: &Path, name: &'static str) -> Result<Option<Option<String>>> {
         let _permit = live.request().await;
         let options = GetOptions { head: true, ..GetOptions::default() };
         match live.client.get_opts(key, options).await {
             Ok(found) => {
-                let writer = found.attributes.get(&Attribute::Metadata(WRITER.into()));
-                Ok(Some(writer.map(|writer| writer.to_string())))
+                let value = found.attributes.get(&Attribute::Metadata(name.into()));
+                Ok(Some(value.map(|value| value.to_string())))
             }
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.fail("see whether the object was written", &error)),
+            Err(error) => Err(self.fail("read the metadata of the object", &error)),
         }
     }
 

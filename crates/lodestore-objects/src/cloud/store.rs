@@ -239,7 +239,15 @@ impl Store for CloudStore {
     }
 
     fn put(&self, path: &StorePath, payload: &[Segment], mode: PutMode) -> Result<PutOutcome> {
-        self.put_payload(path, payload, mode).map_err(|error| error.with("path", path))
+        self.put_payload(path, payload, mode, None).map_err(|error| error.with("path", path))
+    }
+
+    fn put_checked(&self, path: &StorePath, payload: &[Segment], mode: PutMode, checksum: &str) -> Result<PutOutcome> {
+        self.put_payload(path, payload, mode, Some(checksum)).map_err(|error| error.with("path", path))
+    }
+
+    fn recorded_checksum(&self, path: &StorePath) -> Result<Option<String>> {
+        self.checksum_of(path).map_err(|error| error.with("path", path))
     }
 
     fn swap(&self, path: &StorePath, expected: &Bytes, new: Bytes) -> Result<bool> {

@@ -198,6 +198,7 @@ fn pages(fixture: &Fixture) {
             path: path(&format!("many/{}/{number}", number % 7)),
             payload: vec![number.to_string().into()],
             mode: PutMode::Create,
+            checksum: None,
         })
         .collect();
     assert_eq!(put_all(&puts).unwrap(), vec![PutOutcome::Written; puts.len()]);

@@ -27,6 +27,22 @@ macro_rules! forward {
                 self.inner.put(path, payload, mode)
             }
 
+            fn put_checked(
+                &self,
+                path: &StorePath,
+                payload: &[Segment],
+                mode: PutMode,
+                checksum: &str,
+            ) -> Result<PutOutcome> {
+                self.$before()?;
+                self.inner.put_checked(path, payload, mode, checksum)
+            }
+
+            fn recorded_checksum(&self, path: &StorePath) -> Result<Option<String>> {
+                self.$before()?;
+                self.inner.recorded_checksum(path)
+            }
+
             fn stage(&self, path: &StorePath, payload: &[Segment]) -> Result<()> {
                 self.$before()?;
                 self.inner.stage(path, payload)

@@ -110,6 +110,15 @@ impl Instance {
     /// `InvalidConfig` if they belong to another database; `Storage`, also if the store is not the known one; as
     /// [`Instance::open_journal`].
     pub(crate) fn claim(&self, schema: &SchemaName, store: &Arc<dyn Store>) -> Result<()> {
+        if self.is_noted(schema, store) {
+            return self.secure_claim(schema, store);
+        }
+        let was_claimed = store.get(&claim_path(schema)?)?.is_some();
+        self.secure_claim(schema, store)?;
+        self.note_place(schema, store, was_claimed)
+    }
+
+    fn secure_claim(&self, schema: &SchemaName, store: &Arc<dyn Store>) -> Result<()> {
         let place = (schema.clone(), store.url(None));
         let path = claim_path(schema)?;
         // What a transaction of SQLite writes may be rolled back, and nobody can write next to it.

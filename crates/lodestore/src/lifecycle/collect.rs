@@ -1,16 +1,17 @@
 //! Collecting: from what may be garbage to what is, and its end.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use lodestore_codec::manifest::Manifest;
+use lodestore_codec::manifest::{self, Manifest};
 use lodestore_db::Connection;
-use lodestore_objects::{Store, delete_all, each};
+use lodestore_objects::{Entry, Store, delete_all, each};
 use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath, Value};
 use serde_json::Value as Json;
 
 use super::intent::ROWS_AT_ONCE;
-use super::object::{Named, Object, Section, owners, section};
+use super::object::{Named, Object, Section, is_like_ours, owners, section};
+use super::place::{Place, prefixes};
 use super::references::References;
 use super::report::{CollectOptions, Collected};
 use super::scan::Sizes;
@@ -32,6 +33,25 @@ struct Candidate {
     object: Object,
     section: Section,
     store: Arc<dyn Store>,
+    /// Of a folder, what was in it before the last look: nothing that comes later is deleted with it.
+    inside: Vec<Entry>,
+}
+
+/// The objects that live writers intend.
+#[derive(Default)]
+pub(super) struct Intended {
+    pub(super) paths: BTreeSet<String>,
+    /// True if one intends every hash path.
+    pub(super) all_hashes: bool,
+}
+
+impl Intended {
+    /// True if a writer intends the object at a path, what it belongs to, or, if it is a folder, anything in it.
+    fn names(&self, path: &str, tree: bool) -> bool {
+        let inside = || self.paths.range(format!("{path}/")..format!("{path}0")).next().is_some();
+        owners(path).any(|owner| self.paths.contains(owner))
+            || (tree && (inside() || self.paths.contains(&format!("{path}{}", manifest::SUFFIX))))
+    }
 }
 
 /// What is known of a candidate after a look.
@@ -288,6 +308,7 @@ impl Instance {
             }
         }
         let mut candidates = Vec::new();
+        let places = self.places(schema)?;
         for (mut object, ids) in found {
             let opened = || -> Result<_> {
                 let spec = self.config().store_spec(Some(&object.store), false)?;
@@ -304,13 +325,18 @@ impl Instance {
             if options.store.as_ref().is_some_and(|store| self.resolved(store) != spec.name) {
                 continue;
             }
-            match section(&spec, schema.as_str(), &object.path) {
+            let root = store.url(None);
+            let prefixes = prefixes(&spec, places.iter().filter(|place| place.url == root));
+            match section(&prefixes, schema.as_str(), &object.path) {
+                Section::Foreign if is_like_ours(schema.as_str(), &object.path) => {
+                    report.fail(&object, under_a_former_prefix());
+                }
                 Section::Foreign => foreign.extend(ids),
                 Section::Hash(base, _) if base.chars().count() > LONGEST => {
                     let error = Error::new(ErrorKind::Unsupported, "the path is too long for the journal");
                     report.fail(&object, error);
                 }
-                section => candidates.push(Candidate { ids, object, section, store }),
+                section => candidates.push(Candidate { ids, object, section, store, inside: Vec::new() }),
             }
         }
         candidates.sort_by(|a, b| a.object.path.cmp(&b.object.path));
@@ -363,6 +389,13 @@ impl Instance {
         }
         stores.iter().try_for_each(|store| self.claim(schema, store))?;
         let doomed = self.condemn(schema, doomed)?;
+        let doomed = self.locate_all(schema, doomed, report)?;
+        let mut stores: Vec<Arc<dyn Store>> = Vec::new();
+        for candidate in &doomed {
+            if !stores.iter().any(|store| Arc::ptr_eq(store, &candidate.store)) {
+                stores.push(candidate.store.clone());
+            }
+        }
         let sizes = sizes_of(&doomed.iter().collect::<Vec<_>>(), options, listed)?;
         self.delete_objects(schema, doomed.into_iter().zip(sizes).collect(), &stores, report)
     }
@@ -372,27 +405,27 @@ impl Instance {
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
-        let (intended, all_hashes) = self.intended(schema)?;
+        let intended = self.intended(schema)?;
         let objects: Vec<&Object> = candidates.iter().map(|candidate| &candidate.object).collect();
         let named = References::of_one_moment(self, schema, &objects)?;
         let verdict = |(at, candidate): (usize, &Candidate)| {
             let is_hash = matches!(candidate.section, Section::Hash(..));
-            let is_intended = || owners(candidate.object.path.as_str()).any(|owner| intended.contains(owner));
+            let is_intended = || intended.names(candidate.object.path.as_str(), candidate.object.tree);
             match named.contains(&at) {
                 true => Verdict::Named,
-                false if (all_hashes && is_hash) || is_intended() => Verdict::Intended,
+                false if (intended.all_hashes && is_hash) || is_intended() => Verdict::Intended,
                 false => Verdict::Garbage,
             }
         };
         Ok(candidates.iter().enumerate().map(verdict).collect())
     }
 
-    /// The paths that live writers of a schema intend, and whether one intends every hash path.
-    pub(super) fn intended(&self, schema: &SchemaName) -> Result<(HashSet<String>, bool)> {
-        let (mut paths, mut all_hashes) = (HashSet::new(), false);
+    /// The objects of a schema that live writers intend.
+    pub(super) fn intended(&self, schema: &SchemaName) -> Result<Intended> {
+        let mut intended = Intended::default();
         let mut add = |named: Named| {
-            all_hashes |= named.all_hashes;
-            paths.extend(named.objects.into_iter().map(|object| object.path.to_string()));
+            intended.all_hashes |= named.all_hashes;
+            intended.paths.extend(named.objects.into_iter().map(|object| object.path.to_string()));
         };
         match &self.lifecycle().folder {
             Some(folder) => {
@@ -409,15 +442,18 @@ impl Instance {
             }
             None => {}
         }
-        Ok((paths, all_hashes))
+        Ok(intended)
     }
 
-    /// Condemns the hash paths among candidates, and gives those that are garbage still.
-    fn condemn(&self, schema: &SchemaName, doomed: Vec<Candidate>) -> Result<Vec<Candidate>> {
-        let (hashed, mut rest): (Vec<Candidate>, Vec<Candidate>) =
-            doomed.into_iter().partition(|candidate| matches!(candidate.section, Section::Hash(..)));
+    /// Condemns the hash paths among candidates, looks again at these and at folders, and returns what is garbage still.
+    fn condemn(&self, schema: &SchemaName, mut doomed: Vec<Candidate>) -> Result<Vec<Candidate>> {
+        // Listed before the second look: whoever writes into a folder has intended that before.
+        list_inside(&mut doomed)?;
+        let (again, mut rest): (Vec<Candidate>, Vec<Candidate>) = doomed
+            .into_iter()
+            .partition(|candidate| candidate.object.tree || matches!(candidate.section, Section::Hash(..)));
         let mut paths: HashMap<&str, i64> = HashMap::new();
-        for candidate in &hashed {
+        for candidate in &again {
             if let Section::Hash(base, generation) = &candidate.section {
                 let known = paths.entry(base).or_insert(*generation);
                 *known = (*known).max(*generation);
@@ -429,10 +465,63 @@ impl Instance {
             self.with_connection(|connection| connection.execute(&condemn.sql, &condemn.parameters))?;
         }
         // What is named now is struck when it is met again.
-        let verdicts = self.look(schema, &hashed)?;
-        let garbage = hashed.into_iter().zip(verdicts).filter(|(_, verdict)| *verdict == Verdict::Garbage);
+        let verdicts = self.look(schema, &again)?;
+        let garbage = again.into_iter().zip(verdicts).filter(|(_, verdict)| *verdict == Verdict::Garbage);
         rest.extend(garbage.map(|(candidate, _)| candidate));
         Ok(rest)
+    }
+
+    /// Finds the objects that are not in their store because its `location` was another when they were written: in
+    /// another store that is configured for that location, or else they stay in the journal.
+    fn locate_all(
+        &self,
+        schema: &SchemaName,
+        doomed: Vec<Candidate>,
+        report: &mut Collected,
+    ) -> Result<Vec<Candidate>> {
+        let places = self.places(schema)?;
+        let former = |candidate: &Candidate| -> Vec<&Place> {
+            let root = candidate.store.url(None);
+            places.iter().filter(|place| place.store == candidate.object.store && place.url != root).collect()
+        };
+        let (moved, mut found): (Vec<Candidate>, Vec<Candidate>) =
+            doomed.into_iter().partition(|candidate| !former(candidate).is_empty());
+        let is_there = |store: &Arc<dyn Store>, candidate: &Candidate| -> Result<bool> {
+            let path = &candidate.object.path;
+            Ok(store.head(path)?.is_some() || (candidate.object.tree && store.list(Some(path))?.next().is_some()))
+        };
+        let there = each(&moved, |candidate| &candidate.store, |candidate| is_there(&candidate.store, candidate))?;
+        for (mut candidate, there) in moved.into_iter().zip(there) {
+            if there? {
+                found.push(candidate);
+                continue;
+            }
+            let mut unseen = None;
+            for place in former(&candidate) {
+                let Some(store) = self.store_at(&place.url) else {
+                    unseen = Some(place.url.clone());
+                    continue;
+                };
+                if is_there(&store, &candidate)? {
+                    self.claim(schema, &store)?;
+                    candidate.store = store;
+                    list_inside(std::slice::from_mut(&mut candidate))?;
+                    unseen = None;
+                    break;
+                }
+            }
+            match unseen {
+                Some(url) => report.fail(&candidate.object, at_a_former_location(&url)),
+                None => found.push(candidate),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The store that is configured at this URL.
+    fn store_at(&self, url: &str) -> Option<Arc<dyn Store>> {
+        let names: Vec<String> = self.config().store_names().into_iter().map(str::to_owned).collect();
+        names.iter().filter_map(|name| self.store(name).ok()).find(|store| store.url(None) == url)
     }
 
     fn delete_objects(
@@ -450,7 +539,7 @@ impl Instance {
             let outcomes = delete_all(store, &single);
             for ((candidate, bytes), outcome) in own.into_iter().zip(outcomes) {
                 let outcome = outcome.and_then(|()| match candidate.object.tree {
-                    true => delete_tree(store, &candidate.object.path),
+                    true => delete_tree(store, candidate),
                     false => Ok(()),
                 });
                 match outcome {
@@ -478,11 +567,22 @@ impl Instance {
     }
 }
 
-/// What lies in a folder, and its manifest last.
-fn delete_tree(store: &Arc<dyn Store>, path: &StorePath) -> Result<()> {
-    let inside = store.list(Some(path))?.map(|entry| entry.map(|entry| entry.path)).collect::<Result<Vec<_>>>()?;
+/// Lists what is in the folders among candidates.
+fn list_inside(candidates: &mut [Candidate]) -> Result<()> {
+    let trees: Vec<&mut Candidate> = candidates.iter_mut().filter(|candidate| candidate.object.tree).collect();
+    let list = |candidate: &&mut Candidate| candidate.store.list(Some(&candidate.object.path))?.collect();
+    let listed: Vec<Result<Vec<Entry>>> = each(&trees, |candidate| &candidate.store, list)?;
+    for (candidate, inside) in trees.into_iter().zip(listed) {
+        candidate.inside = inside?;
+    }
+    Ok(())
+}
+
+/// Deletes what was listed in a folder, and its manifest last.
+fn delete_tree(store: &Arc<dyn Store>, candidate: &Candidate) -> Result<()> {
+    let inside: Vec<StorePath> = candidate.inside.iter().map(|entry| entry.path.clone()).collect();
     delete_all(store, &inside).into_iter().collect::<Result<()>>()?;
-    store.delete(&Manifest::path_for(path)?)
+    store.delete(&Manifest::path_for(&candidate.object.path)?)
 }
 
 /// The sizes of objects, as far as they are wanted and can be told.
@@ -491,20 +591,30 @@ fn sizes_of(candidates: &[&Candidate], options: &CollectOptions, listed: &Sizes)
         return Ok(vec![0; candidates.len()]);
     }
     let size = |candidate: &&Candidate| -> Result<u64> {
-        let Candidate { store, object, .. } = candidate;
+        let Candidate { store, object, inside, .. } = candidate;
         if let Some(size) = listed.of(object) {
             return Ok(size);
         }
         let mut size = store.size(&object.path)?.unwrap_or(0);
-        if object.tree {
-            for entry in store.list(Some(&object.path))? {
-                size += entry?.size;
-            }
+        // A dry run has not listed it.
+        match object.tree && inside.is_empty() {
+            true => store.list(Some(&object.path))?.try_for_each(|entry| entry.map(|entry| size += entry.size))?,
+            false => size += inside.iter().map(|entry| entry.size).sum::<u64>(),
         }
         Ok(size)
     };
     let sizes = each(candidates, |candidate| &candidate.store, size)?;
     Ok(sizes.into_iter().map(|size| size.unwrap_or(0)).collect())
+}
+
+fn under_a_former_prefix() -> Error {
+    Error::new(ErrorKind::InvalidConfig, "the object is not in the sections of this store that the schema is known to use")
+        .with_hint("set `hash_prefix` and `schema_prefix` as they were when it was written, or delete it by hand")
+}
+
+fn at_a_former_location(url: &str) -> Error {
+    Error::new(ErrorKind::InvalidConfig, format!("the object is not here; the store was at {url} when it was written"))
+        .with_hint("configure another store at that location, and collect again")
 }
 
 fn named(text: &str) -> Result<Named> {

@@ -68,6 +68,15 @@ impl Instance {
     }
 }
 
+/// The path of the next generation: for content that has the hash of other content, which is at this path.
+///
+/// # Errors
+/// `InvalidName` if it becomes too long.
+pub(crate) fn next_generation(path: &StorePath) -> Result<StorePath> {
+    let (base, generation) = generation_of(path);
+    generation_path(base, generation + 1)
+}
+
 /// The path of generation 0 of a hash path of ours, and its generation.
 fn generation_of(path: &StorePath) -> (&str, i64) {
     let text = path.as_str();

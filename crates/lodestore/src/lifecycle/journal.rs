@@ -23,6 +23,8 @@ pub(crate) struct Lifecycle {
     pub(super) folder: Option<IntentFolder>,
     pub(super) renewals: Renewals,
     pub(super) claims: Claims,
+    /// The places that journals are known to remember: schema, URL of the store, prefixes.
+    pub(super) noted: Mutex<HashSet<(SchemaName, String, super::object::Prefixes)>>,
     /// The identities of schemas whose journals are known to be there.
     opened: Mutex<HashMap<SchemaName, Arc<str>>>,
     /// The schemas whose journals were made in a transaction that may still be open.
@@ -41,6 +43,7 @@ impl Lifecycle {
             folder: folder.map(IntentFolder::new),
             renewals: Renewals::default(),
             claims: Claims::default(),
+            noted: Mutex::default(),
             opened: Mutex::default(),
             tentative: Mutex::default(),
             recovered: Mutex::default(),
@@ -52,6 +55,7 @@ impl Lifecycle {
     pub(crate) fn forget(&self, schema: &SchemaName) {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).remove(schema);
         self.claims.forget(schema);
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _, _)| known != schema);
     }
 
     /// Runs `work` on the connection beside this thread's own, where it sees what others have committed.

@@ -97,6 +97,8 @@ mod crash_tests;
 #[cfg(test)]
 pub(crate) mod doubt_tests;
 mod files;
+#[cfg(test)]
+mod folder_tests;
 mod generation;
 mod home;
 mod intent;
@@ -104,14 +106,17 @@ mod journal;
 mod marker;
 mod object;
 mod owning;
+mod place;
 mod references;
 mod renew;
 mod report;
 mod scan;
 
+pub(crate) use generation::next_generation;
 pub(crate) use intent::Intent;
 pub(crate) use journal::Lifecycle;
-pub(crate) use object::Object;
+pub(crate) use object::{Object, is_like_ours};
 pub(crate) use owning::Owning;
+pub(crate) use place::prefixes;
 pub use report::{CollectOptions, Collected, SectionReport};
 pub use scan::Listed;

@@ -5,7 +5,6 @@ use lodestore_codec::manifest;
 use lodestore_types::{Error, ErrorKind, Result, StorePath};
 use serde_json::{Value as Json, json};
 
-use crate::config::StoreSpec;
 
 /// An object in a store; or a folder of objects, with its manifest beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,10 +69,46 @@ pub(crate) enum Section {
     Foreign,
 }
 
-/// Where a path lies, as the section of a schema in a store.
-pub(crate) fn section(spec: &StoreSpec, schema: &str, path: &StorePath) -> Section {
+/// The sections of a store: the prefix of content, and that of objects of one row each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Prefixes {
+    pub(crate) hash: String,
+    pub(crate) schema: String,
+}
+
+/// Which section of a schema a path is in. The first prefixes are those that the store has; under the others, which it
+/// had, users may keep files of their own by now, so only paths of our form are in a section.
+pub(crate) fn section(prefixes: &[Prefixes], schema: &str, path: &StorePath) -> Section {
+    for (at, prefixes) in prefixes.iter().enumerate() {
+        match section_by(prefixes, schema, path) {
+            Section::Foreign => {}
+            _ if at > 0 && !is_like_ours(schema, path) => {}
+            found => return found,
+        }
+    }
+    Section::Foreign
+}
+
+/// True for a path that has the form of those that are made for objects of a schema, under whatever prefix.
+pub(crate) fn is_like_ours(schema: &str, path: &StorePath) -> bool {
+    let segments: Vec<&str> = path.segments().collect();
+    let Some(at) = segments.iter().position(|segment| *segment == schema).filter(|at| *at > 0) else { return false };
+    // `{attribute}.{token}{extension}` is ours, `{attribute}_{token}{extension}` DataJoint's.
+    let has_token = |name: &&str| {
+        let stem = name.split('.').next().unwrap_or_default();
+        let token = name.split('.').nth(1).or_else(|| stem.rsplit_once('_').map(|(_, token)| token));
+        token.is_some_and(|token| {
+            (4..=16).contains(&token.len())
+                && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        })
+    };
+    let hash = path.file_name().split('.').next().unwrap_or_default();
+    is_content_hash(hash) || segments.iter().skip(at + 2).any(has_token)
+}
+
+fn section_by(prefixes: &Prefixes, schema: &str, path: &StorePath) -> Section {
     let below = |prefix: &str| path.as_str().strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/'));
-    if let Some(rest) = below(&spec.hash_prefix).filter(|_| !spec.hash_prefix.is_empty()) {
+    if let Some(rest) = below(&prefixes.hash).filter(|_| !prefixes.hash.is_empty()) {
         let name = path.file_name();
         let (hash, generation) = match name.split_once('.') {
             Some((hash, number)) => (hash, number.parse::<i64>().ok().filter(|number| *number > 0)),
@@ -88,7 +123,7 @@ pub(crate) fn section(spec: &StoreSpec, schema: &str, path: &StorePath) -> Secti
             _ => Section::Foreign,
         };
     }
-    if let Some(rest) = below(&spec.schema_prefix).filter(|_| !spec.schema_prefix.is_empty()) {
+    if let Some(rest) = below(&prefixes.schema).filter(|_| !prefixes.schema.is_empty()) {
         // A partitioned store puts some of the key in front.
         let mut segments = rest.split('/').skip_while(|segment| segment.contains('='));
         if segments.next() == Some(schema) && segments.next().is_some() {
@@ -112,17 +147,14 @@ pub(crate) fn generation_path(base: &str, generation: i64) -> Result<StorePath> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
 
-    fn spec() -> StoreSpec {
-        let mut config = Config::default();
-        config.set("stores", json!({"main": {"protocol": "file", "location": "/data"}})).unwrap();
-        config.store_spec(Some("main"), false).unwrap()
+    fn usual() -> Prefixes {
+        Prefixes { hash: "_hash".into(), schema: "_schema".into() }
     }
 
     #[test]
     fn sections_are_told_by_whole_segments() {
-        let of = |path: &str| section(&spec(), "lab", &StorePath::new(path).unwrap());
+        let of = |path: &str| section(&[usual()], "lab", &StorePath::new(path).unwrap());
         let hash = "abcdefghijklmnopqrstuvwxyz";
         let base = format!("_hash/lab/{hash}");
         assert_eq!(of(&base), Section::Hash(base.clone(), 0));
@@ -143,6 +175,23 @@ mod tests {
             "_hashes/lab/x",
         ] {
             assert_eq!(of(path), Section::Foreign, "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_of_our_form_are_told_from_files_of_users() {
+        let like_ours = |path: &str| is_like_ours("lab", &StorePath::new(path).unwrap());
+        for path in [
+            "old/lab/abcdefghijklmnopqrstuvwxyz.2",
+            "old/lab/ab/cd/abcdefghijklmnopqrstuvwxyz",
+            "old/lab/Scan/id=1/trace.aB3-_x9Z.npy",
+            "a/b/day=1/lab/Scan/id=1/trace.aB3-_x9Z",
+            "old/lab/scan/id=1/trace_aB3dEfGh.npy",
+        ] {
+            assert!(like_ours(path), "{path}");
+        }
+        for path in ["raw/lab/readme.txt", "lab/Scan/trace.aB3-_x9Z.npy", "raw/session/a/movie.tiff", "raw/lab/a/x.md"] {
+            assert!(!like_ours(path), "{path}");
         }
     }
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 use lodestore_objects::Store;
 use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath, Timestamp};
 
-use super::object::{Object, Section, owners, section};
+use super::object::{Object, Prefixes, Section, owners, section};
+use super::place::prefixes;
 use super::references::{References, spelled};
 use super::report::{CollectOptions, Collected};
 use crate::Instance;
@@ -150,9 +151,9 @@ impl Instance {
         if self.has_journal(schema)? {
             self.released_paths(schema, visit)?;
         }
-        let (intended, all_hashes) = self.intended(schema)?;
-        intended.iter().for_each(|path| visit(path));
-        Ok(all_hashes)
+        let intended = self.intended(schema)?;
+        intended.paths.iter().for_each(|path| visit(path));
+        Ok(intended.all_hashes)
     }
 
     fn released_paths(&self, schema: &SchemaName, visit: &mut dyn FnMut(&str)) -> Result<()> {
@@ -199,17 +200,26 @@ impl Instance {
         store: &Arc<dyn Store>,
         visit: &mut dyn FnMut(lodestore_objects::Entry, Section) -> Result<()>,
     ) -> Result<()> {
-        let mut folders = vec![
-            StorePath::new(format!("{}/{schema}", spec.hash_prefix))?,
-            StorePath::new(format!("{}/{schema}", spec.schema_prefix))?,
-        ];
-        // A partitioned store puts some of the key in front of the schema.
-        let level = store.list_level(Some(&StorePath::new(&spec.schema_prefix)?))?;
-        folders.extend(level.folders.into_iter().filter(|folder| folder.file_name().contains('=')));
+        let root = store.url(None);
+        let places = self.places(schema)?;
+        let prefixes = prefixes(spec, places.iter().filter(|place| place.url == root));
+        let mut folders: Vec<StorePath> = Vec::new();
+        for Prefixes { hash, schema: objects } in &prefixes {
+            folders.push(StorePath::new(format!("{hash}/{schema}"))?);
+            folders.push(StorePath::new(format!("{objects}/{schema}"))?);
+            // A partitioned store puts some of the key in front of the schema.
+            let level = store.list_level(Some(&StorePath::new(objects)?))?;
+            folders.extend(level.folders.into_iter().filter(|folder| folder.file_name().contains('=')));
+        }
+        // Each once, and not again as a part of another.
+        folders.sort_unstable();
+        folders.dedup();
+        let all = folders.clone();
+        folders.retain(|folder| !all.iter().any(|other| other != folder && folder.is_within(other)));
         for folder in folders {
             for entry in store.list(Some(&folder))? {
                 let entry = entry?;
-                match section(spec, schema.as_str(), &entry.path) {
+                match section(&prefixes, schema.as_str(), &entry.path) {
                     Section::Foreign => {}
                     place => visit(entry, place)?,
                 }
@@ -264,9 +274,11 @@ impl Instance {
     /// As [`Instance::collect`].
     pub fn referenced_paths(&self, schema: &SchemaName) -> Result<(HashSet<String>, HashSet<String>)> {
         let references = References::load(self, schema)?;
-        let specs: Vec<StoreSpec> = {
+        let places = self.places(schema)?;
+        let specs: Vec<Vec<Prefixes>> = {
             let config = self.config();
-            config.store_names().into_iter().map(|name| config.store_spec(Some(name), false)).collect::<Result<_>>()?
+            let specs = config.store_names().into_iter().map(|name| config.store_spec(Some(name), false));
+            specs.map(|spec| Ok(prefixes(&spec?, places.iter()))).collect::<Result<_>>()?
         };
         let (mut content, mut objects) = (HashSet::new(), HashSet::new());
         references.each(&mut |text| {

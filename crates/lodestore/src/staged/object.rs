@@ -16,7 +16,7 @@ use lodestore_types::{
 use super::file::{Content, StagedFile};
 use crate::insert::ready_row;
 use crate::lifecycle::{Intent, Object};
-use crate::placement::{Target, fresh_path};
+use crate::placement::{Target, free_path, fresh_path};
 use crate::transaction::Fresh;
 use crate::{Instance, Row, Table};
 
@@ -166,22 +166,27 @@ impl Table {
         let store = instance.store(&spec.name)?;
         let key = self.whole_key(key)?;
         let context = context_of(self.name(), name, &key);
-        let path =
-            fresh_path(&spec, self.name().schema.as_str(), &self.name().table, &context, &path_end(kind, &extension))?;
+        let target = Target { spec, store };
+        let table = self.name();
+        let path = match kind {
+            // Nothing is written there.
+            Kind::Content => fresh_path(&target.spec, table.schema.as_str(), &table.table, &context, "")?,
+            _ => free_path(&target, table.schema.as_str(), &table.table, &context, &extension)?,
+        };
         let intents = match kind {
             // Content has no place yet: the insert intends it.
             Kind::Content => Vec::new(),
             _ => {
-                instance.claim(&self.name().schema, &store)?;
-                let object = Object { store: spec.name.clone(), path: path.clone(), tree: true };
-                instance.intend(&self.name().schema, vec![object])?
+                instance.claim(&table.schema, &target.store)?;
+                let object = Object { store: target.spec.name.clone(), path: path.clone(), tree: true };
+                instance.intend(&table.schema, vec![object])?
             }
         };
         let staged = StagedObject(Arc::new(Inner {
             instance: instance.clone(),
             intents,
-            target: Target { spec, store },
-            table: self.name().clone(),
+            target,
+            table: table.clone(),
             attribute: name.to_owned(),
             chain,
             key,
@@ -232,11 +237,6 @@ fn context_of(table: &FullTableName, attribute: &str, key: &[(String, Value)]) -
         store: None,
         compress_files: false,
     }
-}
-
-/// What the path ends in: content is placed by its hash in the end, and its name is no extension.
-fn path_end(kind: Kind, extension: &str) -> String {
-    if kind == Kind::Content { String::new() } else { extension.to_owned() }
 }
 
 impl StagedObject {

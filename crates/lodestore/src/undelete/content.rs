@@ -4,6 +4,7 @@ use lodestore_types::{FullTableName, Result, SchemaName, TableName};
 use serde_json::{Value as Json, json};
 
 use super::strange;
+use crate::graph::Graph;
 
 /// What a deletion took.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,33 @@ impl Content {
         schemas.sort_unstable_by_key(|schema| schema.as_str());
         schemas.dedup();
         schemas
+    }
+
+    /// Adds what a later delete of the same transaction took: parents first again, as `graph` orders them.
+    pub(super) fn add(&mut self, later: &Content, graph: &Graph) {
+        for part in &later.tables {
+            match self.tables.iter_mut().find(|known| known.kept == part.kept) {
+                Some(known) => {
+                    known.rows += part.rows;
+                    let late = part.late.iter().filter(|name| !known.late.contains(name)).cloned();
+                    known.late = known.late.iter().cloned().chain(late).collect();
+                }
+                None => self.tables.push(part.clone()),
+            }
+        }
+        let mut waiting = std::mem::take(&mut self.tables);
+        while !waiting.is_empty() {
+            let waits = |part: &Part| {
+                graph.parents(&part.table).any(|key| {
+                    let is_late = key.key.columns.iter().any(|column| part.late.contains(column));
+                    let parent = &key.key.parent;
+                    !is_late && *parent != part.table && waiting.iter().any(|other| other.table == *parent)
+                })
+            };
+            // In a circle that no late attribute breaks, the first one has to do.
+            let next = waiting.iter().position(|part| !waits(part)).unwrap_or(0);
+            self.tables.push(waiting.remove(next));
+        }
     }
 
     pub(super) fn to_text(&self) -> String {

@@ -4,20 +4,30 @@ use std::sync::Arc;
 
 use lodestore_db::Connection;
 use lodestore_sql::deletions::KEPT;
-use lodestore_sql::{Deletions, Heading, KeptRows};
+use lodestore_sql::{Deletions, Heading, KeptRows, Statement};
 use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, TableName, Uuid};
 
 use super::content::{Content, Part};
 use crate::Instance;
+use crate::graph::Graph;
 use crate::instance::run_all;
 use crate::references::fingerprint;
 
 /// The characters of a table's name that are part of the name of the table that keeps its rows.
 const READABLE: usize = 30;
 
+/// What the transaction that is open has deleted and kept so far.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptSoFar {
+    id: String,
+    content: Content,
+}
+
 /// A deletion that is about to be kept.
 pub(crate) struct Keeping {
     id: String,
+    /// The deletes of the same transaction before, which can only be undone with this one, and what refers to what.
+    before: Option<(Arc<KeptSoFar>, Graph)>,
     seconds: i64,
     root: FullTableName,
     tables: Vec<Target>,
@@ -28,6 +38,7 @@ struct Target {
     table: FullTableName,
     kept: FullTableName,
     columns: Vec<String>,
+    key: Vec<String>,
     shape: String,
     late: Vec<String>,
 }
@@ -58,8 +69,28 @@ impl Instance {
         for (table, late) in tables {
             targets.push(self.target(table, late.clone()).map_err(|error| error.with("table", table))?);
         }
-        let id = Uuid::new_v4().simple().to_string()[..16].to_owned();
-        Ok(Some(Keeping { id, seconds, root: root.clone(), tables: targets }))
+        let before = self.kept_so_far().map_or(Ok(None), |before| match self.meets_again(&before, &targets) {
+            Ok(false) => Ok(Some((before, self.dependencies()?))),
+            Ok(true) => Ok(None),
+            Err(error) => Err(error),
+        })?;
+        let id = match &before {
+            Some((before, _)) => before.id.clone(),
+            None => Uuid::new_v4().simple().to_string()[..16].to_owned(),
+        };
+        Ok(Some(Keeping { id, before, seconds, root: root.clone(), tables: targets }))
+    }
+
+    /// True if a table has a row again that this transaction has deleted: both cannot come back together.
+    fn meets_again(&self, before: &KeptSoFar, targets: &[Target]) -> Result<bool> {
+        let dialect = self.dialect();
+        for target in targets.iter().filter(|target| before.content.tables.iter().any(|part| part.kept == target.kept)) {
+            let rows = KeptRows { dialect, table: &target.table, kept: &target.kept, deletion: &before.id };
+            if !self.query(&Statement { sql: rows.taken(&target.key), parameters: Vec::new() })?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn target(&self, table: &FullTableName, late: Vec<String>) -> Result<Target> {
@@ -80,7 +111,8 @@ impl Instance {
             }
         }
         let columns = heading.attributes.iter().map(|attribute| attribute.name.clone()).collect();
-        Ok(Target { table: table.clone(), kept, columns, shape, late })
+        let key = heading.full_primary_key().map(|attribute| attribute.name.clone()).collect();
+        Ok(Target { table: table.clone(), kept, columns, key, shape, late })
     }
 
     /// Makes the list of deletions of a schema if it is not there.
@@ -170,14 +202,27 @@ impl Keeping {
             rows: *rows,
             late: target.late.clone(),
         });
-        let content = Content { root: self.root.clone(), tables: parts.collect() };
+        let mut content = Content { root: self.root.clone(), tables: parts.collect() };
+        if content.tables.is_empty() {
+            return Ok(());
+        }
+        let mut listed = Vec::new();
+        if let Some((before, graph)) = &self.before {
+            let later = std::mem::replace(&mut content, before.content.clone());
+            listed = before.content.schemas();
+            content.add(&later, graph);
+        }
         for schema in content.schemas() {
-            let who = crate::jobs::user();
-            let add = instance.deletions_of(schema).add(&self.id, self.seconds, &who, content.to_text())?;
-            connection.execute(&add.sql, &add.parameters)?;
+            let (deletions, text) = (instance.deletions_of(schema), content.to_text());
+            let list = match listed.contains(&schema) {
+                true => deletions.change(&self.id, text)?,
+                false => deletions.add(&self.id, self.seconds, &crate::jobs::user(), text)?,
+            };
+            connection.execute(&list.sql, &list.parameters)?;
             // Whoever deletes looks after what has expired.
             instance.note_released(schema);
         }
+        instance.keep_so_far(Some(Arc::new(KeptSoFar { id: self.id.clone(), content })));
         Ok(())
     }
 }
@@ -214,7 +259,7 @@ fn missing(instance: &Instance, connection: &mut dyn Connection, table: &FullTab
 }
 
 /// A table without its marked columns would lose the objects of its rows: all of it is made, or nothing.
-fn whole(connection: &mut dyn Connection, statements: &[lodestore_sql::Statement]) -> Result<()> {
+fn whole(connection: &mut dyn Connection, statements: &[Statement]) -> Result<()> {
     if connection.in_transaction() {
         return run_all(connection, statements);
     }

@@ -11,6 +11,9 @@
 //! | `~deletions` | `id`, `deletion`, `since`, `expires`, `who`, `content` | one row for each deletion that took rows of the schema; all schemas of a deletion have the same `deletion` and `content` |
 //! | `~deleted_{table and shape}_{name}` | `~deletion`, and those of the table | the rows, as the table stored them |
 //!
+//! All deletes of one transaction are one deletion: half of what it took may contradict the other half. But if a row that it
+//! deleted came again and is deleted again, what follows is a deletion of its own.
+//!
 //! A table that keeps rows has neither keys nor defaults of its own. Its name tells the table and the *shape* (names and
 //! types of the columns) by hashes: after an alteration rows go into another one, and those of the former shape stay
 //! until they expire, or come back if the table gets its shape again. Such a table stays when it is empty: whether
@@ -38,7 +41,7 @@ use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, Times
 
 use crate::{Instance, Schema, Table};
 use content::Content;
-pub(crate) use keep::{Keeping, changed};
+pub(crate) use keep::{Keeping, KeptSoFar, changed};
 
 /// A deletion that can be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]

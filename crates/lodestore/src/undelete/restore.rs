@@ -48,6 +48,8 @@ impl Instance {
             Ok(())
         });
         outcome.map_err(|error| error.with("deletion", &found.id))?;
+        // What this transaction deletes from here on is another deletion.
+        self.keep_so_far(None);
         Ok(found.content.tables.iter().map(|part| (part.table.clone(), part.rows)).collect())
     }
 

@@ -11,6 +11,7 @@ use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath};
 use super::{Finding, FindingKind, Verifier, is_fatal, path_number};
 use crate::Instance;
 use crate::config::StoreSpec;
+use crate::lifecycle::{is_like_ours, prefixes};
 use crate::references::{References, tables_of};
 
 /// So many entries are read between two looks whether the user wants to stop.
@@ -136,7 +137,16 @@ fn sections(
         Ok(())
     };
     for schema in schemas {
+        let name = SchemaName::new(*schema)?;
+        let places = verifier.instance.places(&name)?;
+        let prefixes = prefixes(spec, places.iter().filter(|place| place.url == root));
         search(Some(section(&spec.hash_prefix, Some(schema))?), &|path| Some(is_hash_path(path)))?;
+        // What users keep by now under prefixes that the store had is theirs.
+        for former in &prefixes[1..] {
+            for prefix in [&former.hash, &former.schema] {
+                search(Some(section(prefix, Some(schema))?), &|path| is_like_ours(schema, path).then_some(true))?;
+            }
+        }
     }
     if spec.partition_pattern.is_some() {
         // Partitions come before the schema: all of them are gone through.
