@@ -1,5 +1,7 @@
 """Settings of a store that change while objects stay where they are."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -62,8 +64,8 @@ def test_a_full_collection_and_verify_look_under_former_prefixes(scan, stored_pr
     store.put("_schema/lab/notes/readme.txt", b"a user's")
     change(stored_project, store_settings, schema_prefix="arrays")
     scan.insert1(everything(3))
-    report = dj.verify(stored_project.Schema("lab"))
-    unnamed = [finding.path for finding in report if str(finding.kind) == "unreferenced"]
+    findings = dj.verify(stored_project.Schema("lab")).findings
+    unnamed = [finding["path"] for finding in findings if finding["kind"] == "unreferenced"]
     assert unnamed == ["_schema/lab/Scan/id=9/trace.AAAABBBB.npy"]
     stored_project.config["gc.age"] = 0
     found = collect(stored_project, full=True)
@@ -80,7 +82,7 @@ def test_objects_under_an_unknown_prefix_stay_in_the_journal(scan, stored_projec
     scan.delete(prompt=False)
     found = collect(stored_project)
     assert found["deleted"] == 0 and len(listed(stored_project)) == 6
-    assert len(found["failures"]) == 6 and "hash_prefix" in str(found["failures"]) or True
+    assert len(found["failures"]) == 6 and "sections of this store" in found["failures"][0]
     change(stored_project, store_settings)
     found = collect(stored_project)
     assert (found["deleted"], found["failures"], listed(stored_project)) == (6, [], [])
@@ -106,7 +108,7 @@ def test_objects_at_a_former_location_stay_in_the_journal(scan, stored_project, 
 @pytest.mark.stores("file")
 def test_a_store_that_moved_with_its_objects(scan, stored_project, store_settings, tmp_path):
     other = tmp_path / "other"
-    __import__("shutil").move(store_settings["location"], other)
+    shutil.move(store_settings["location"], other)
     change(stored_project, store_settings, location=str(other))
     (scan & "id = 1").delete(prompt=False)
     assert len(listed(stored_project)) == 3

@@ -724,3 +724,58 @@ def test_rows_that_two_change_at_once_leave_nothing(scan, schema, project, objec
     report = schema.verify()
     assert report.sound and report.counts["unreferenced"] == 0 and readable(scan) == len(scan)
     assert len(objects()) == 2 * len(scan)
+
+
+@pytest.mark.databases("sqlite")
+def test_a_clock_that_is_eight_days_ahead_ends_no_period(scan, schema, project, objects, other_clock, database, tmp_path):
+    """A machine opens the project, and collects, with a wrong clock: what is kept for a week stays."""
+    project.config["gc.grace"] = 7 * 86400
+    project.config["gc.undelete"] = 7 * 86400
+    scan.insert([everything(1), everything(2)])
+    collect(schema)
+    scan.update1({"id": 2, "trace": np.zeros(2), "shared": "new", "file": (".bin", b"new")})
+    (scan & "id = 1").delete(prompt=False)
+    kept = set(objects())
+    assert len(kept) == 8
+    program = """
+import lodestore as dj
+dj.config["gc.grace"] = dj.config["gc.undelete"] = 7 * 86400
+schema = dj.Schema("lab")
+for _ in range(3):
+    found = dj.gc.GarbageCollector(schema).collect(dry_run=False, full=True)
+    assert "clock" in found["failures"][0], found
+(dj.FreeTable("lab.scan") & "id = 2").delete(prompt=False)
+"""
+    environment = {**os.environ, **database.environment(project), "DJ_DATABASE_PATH": str(tmp_path / "project")}
+    environment |= {"LD_PRELOAD": str(other_clock), "CLOCK_SHIFT": str(8 * 86400)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(objects()) == kept
+    found = collect(schema, full=True)
+    assert found["failures"] == [] and set(objects()) == kept
+    assert len(dj.deletions(schema)) == 2
+    dj.undelete(schema)
+    dj.undelete(schema)
+    assert readable(scan) == 2
+
+
+def test_a_recorded_time_that_is_behind_postpones(scan, schema, project, database, objects):
+    """As the database of a server whose clock jumps: what is over only by the new time is kept for a day more."""
+    project.config["gc.grace"] = 3600
+    scan.insert1(everything(1))
+    collect(schema)
+    scan.delete(prompt=False)
+    assert len(objects()) == 3
+    released, times = database.table("lab", "~released"), database.table("lab", "~lifecycle")
+    ask = project.connection.query
+    ask(f"UPDATE {released} SET since = since - 864000")
+    set_clock = f"UPDATE {times} SET value = '%d' WHERE property = 'clock'"
+    now = time.time()
+    ask(set_clock % (now - 10 * 86400 + 1800))
+    found = collect(schema)
+    assert len(objects()) == 3 and "clock" in found["failures"][0]
+    # A day later the clock is believed.
+    ask(f"UPDATE {times} SET value = '%d' WHERE property = 'jump'" % (now - 86401))
+    assert collect(schema)["failures"] == [] and objects() == []

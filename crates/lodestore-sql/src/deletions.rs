@@ -39,6 +39,10 @@ impl<'a> Deletions<'a> {
         Journal::new(self.dialect, self.schema).name("~deletions")
     }
 
+    fn journal(&self) -> Journal<'a> {
+        Journal::new(self.dialect, self.schema)
+    }
+
     fn table(&self) -> Result<String> {
         Ok(self.dialect.table(&self.name()?))
     }
@@ -68,7 +72,7 @@ impl<'a> Deletions<'a> {
             place(1),
             place(2),
             place(3),
-            now = self.words.now
+            now = self.journal().now()?
         );
         Ok(Statement { sql, parameters: vec![deletion.into(), who.into(), content.into()] })
     }
@@ -91,7 +95,7 @@ impl<'a> Deletions<'a> {
         Ok(bare(format!(
             "SELECT deletion, since, expires, who, content, CASE WHEN expires <= {} THEN 1 ELSE 0 END FROM {} ORDER BY id \
              DESC",
-            self.words.now,
+            self.journal().past()?,
             self.table()?
         )))
     }
@@ -104,8 +108,16 @@ impl<'a> Deletions<'a> {
         Ok(bare(format!(
             "SELECT deletion, content FROM {} WHERE expires <= {} ORDER BY id",
             self.table()?,
-            self.words.now
+            self.journal().past()?
         )))
+    }
+
+    /// One row if there is a deletion that has expired by the database's clock as it is.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn expired_by_clock(&self) -> Result<Statement> {
+        Ok(bare(format!("SELECT 1 FROM {} WHERE expires <= {} LIMIT 1", self.table()?, self.words.now)))
     }
 
     /// Strikes a deletion if it has expired, or if it has not: whoever strikes it has its rows.
@@ -118,7 +130,7 @@ impl<'a> Deletions<'a> {
             self.table()?,
             self.dialect.placeholder(1),
             if expired { "<=" } else { ">" },
-            self.words.now
+            self.journal().past()?
         );
         Ok(Statement { sql, parameters: vec![deletion.into()] })
     }

@@ -504,6 +504,18 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         None
     }
 
+    /// A query for one row if a crash of the server could undo commits that it has already answered. `None` where it never
+    /// does.
+    fn late_commits(&self) -> Option<Statement> {
+        None
+    }
+
+    /// Statements that make all commits so far durable, and whether they run in one transaction.
+    fn flush_commits(&self, schema: &SchemaName) -> Result<(Vec<Statement>, bool)> {
+        let _ = schema;
+        Ok((Vec::new(), false))
+    }
+
     /// A query for the rights of the user, for [`Dialect::missing_right`]. `None` if the catalog hides nothing.
     fn rights(&self) -> Option<Statement> {
         None

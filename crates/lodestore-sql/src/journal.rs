@@ -12,6 +12,9 @@ use crate::{Dialect, Statement};
 /// The format of the tables. 2 says that there are deleted rows that are kept, and name objects.
 pub const JOURNAL_FORMAT: i64 = 2;
 
+/// The greatest step, in seconds, that the recorded time follows the clock by at once: a day.
+pub const LONGEST_STEP: i64 = 86_400;
+
 /// No path in a journal is longer, in characters, than what a key may hold on every database.
 pub const LONGEST_CONDEMNED: usize = 700;
 
@@ -38,6 +41,10 @@ pub struct JournalWords {
     pub key: &'static str,
     /// The type of text in a cast.
     pub chars: &'static str,
+    /// The type of whole numbers in a cast.
+    pub integer: &'static str,
+    /// Whether a statement that writes may read another table without locking what it reads.
+    pub reads_freely: bool,
     /// What stands behind a table's columns.
     pub behind: &'static str,
     /// The function that gives the greater of two numbers.
@@ -79,9 +86,77 @@ impl<'a> Journal<'a> {
         Journal { dialect, schema, words: dialect.journal_words() }
     }
 
-    /// The seconds of the database's clock.
-    pub fn now(&self) -> &'static str {
+    /// The seconds of the database's clock, as it is.
+    pub fn clock(&self) -> &'static str {
         self.words.now
+    }
+
+    /// The time that is recorded in the journal, or NULL: see [`Journal::now`].
+    fn recorded(&self) -> Result<String> {
+        let (table, integer) = (self.table("~lifecycle")?, self.words.integer);
+        Ok(format!("(SELECT CAST(value AS {integer}) FROM {table} WHERE property = 'clock')"))
+    }
+
+    /// The time to write down: the database's clock, but never before the time that is recorded; except where reading that
+    /// would keep collectors waiting until the transaction ends.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn now(&self) -> Result<String> {
+        if !self.words.reads_freely {
+            return Ok(self.words.now.to_owned());
+        }
+        Ok(format!("{}({}, coalesce({}, 0))", self.words.greatest, self.words.now, self.recorded()?))
+    }
+
+    /// The time to compare with: the database's clock, but if it is ahead of the time that is recorded by more than
+    /// [`LONGEST_STEP`], then that.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn past(&self) -> Result<String> {
+        let (now, recorded) = (self.words.now, self.recorded()?);
+        Ok(format!(
+            "CASE WHEN {now} - {recorded} > {LONGEST_STEP} THEN {recorded} ELSE {}({now}, coalesce({recorded}, 0)) END",
+            self.words.greatest
+        ))
+    }
+
+    /// The database's clock, the time that is recorded, and when a jump of the clock was first seen: numbers, the last two
+    /// as texts or NULL.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn times(&self) -> Result<Statement> {
+        let table = self.table("~lifecycle")?;
+        let property = |name| format!("(SELECT value FROM {table} WHERE property = '{name}')");
+        Ok(bare(format!("SELECT {}, {}, {}", self.words.now, property("clock"), property("jump"))))
+    }
+
+    /// One row if there are released objects whose grace period is over by the database's clock as it is.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn released_by_clock(&self, grace: i64) -> Result<Statement> {
+        let (table, now) = (self.table("~released")?, self.words.now);
+        Ok(bare(format!("SELECT 1 FROM {table} WHERE since <= {now} - {grace} LIMIT 1")))
+    }
+
+    /// The greatest id of released objects that have been there for so many seconds, or NULL.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn released_until(&self, age: i64) -> Result<Statement> {
+        let (table, past) = (self.table("~released")?, self.past()?);
+        Ok(bare(format!("SELECT max(id) FROM {table} WHERE since <= {past} - {age}")))
+    }
+
+    /// A change of the journal that changes nothing, whose commit makes those before it durable.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn touch(&self) -> Result<Statement> {
+        Ok(bare(format!("UPDATE {} SET value = value WHERE property = 'format'", self.table("~lifecycle")?)))
     }
 
     /// The name of one of its tables.
@@ -282,7 +357,7 @@ impl<'a> Journal<'a> {
             "INSERT INTO {} (batch, renewed, objects) VALUES ({}, {}, {})",
             self.table("~intents")?,
             self.dialect.placeholder(1),
-            self.now(),
+            self.clock(),
             self.dialect.placeholder(2)
         );
         Ok(Statement { sql, parameters: vec![batch.into(), objects.into()] })
@@ -331,7 +406,7 @@ impl<'a> Journal<'a> {
         let sql = format!(
             "UPDATE {} SET renewed = {} WHERE batch IN {} AND revoked IS NULL",
             self.table("~intents")?,
-            self.now(),
+            self.clock(),
             self.list(1, batches.len())
         );
         Ok(Statement { sql, parameters: texts(batches) })
@@ -352,7 +427,7 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// `InvalidName`.
     pub fn expired(&self, lease: i64) -> Result<Statement> {
-        let (now, table) = (self.now(), self.table("~intents")?);
+        let (now, table) = (self.clock(), self.table("~intents")?);
         let sql = format!(
             "SELECT batch, objects, CASE WHEN revoked IS NULL THEN 0 ELSE 1 END FROM {table} WHERE (revoked IS NULL AND \
              renewed < {now} - {lease}) OR revoked < {now} - {lease} ORDER BY batch FOR UPDATE SKIP LOCKED"
@@ -365,11 +440,20 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// `InvalidName`.
     pub fn has_work(&self, grace: i64, lease: i64) -> Result<Statement> {
-        let (now, released, intents) = (self.now(), self.table("~released")?, self.table("~intents")?);
+        let (now, released, intents) = (self.clock(), self.table("~released")?, self.table("~intents")?);
+        let over = self.over(grace)?;
         Ok(bare(format!(
-            "SELECT 1 FROM (SELECT 1 AS one) one WHERE EXISTS (SELECT 1 FROM {released} WHERE since <= {now} - {grace}) OR EXISTS (SELECT 1 FROM {intents} \
+            "SELECT 1 FROM (SELECT 1 AS one) one WHERE EXISTS (SELECT 1 FROM {released} WHERE {over}) OR EXISTS (SELECT 1 FROM {intents} \
              WHERE (revoked IS NULL AND renewed < {now} - {lease}) OR revoked < {now} - {lease})"
         )))
+    }
+
+    /// The condition that a released object has been there for so many seconds. Without a period no clock is asked.
+    fn over(&self, grace: i64) -> Result<String> {
+        match grace {
+            ..=0 => Ok("1 = 1".to_owned()),
+            _ => Ok(format!("since <= {} - {grace}", self.past()?)),
+        }
     }
 
     /// Marks batches of intents as revoked.
@@ -380,7 +464,7 @@ impl<'a> Journal<'a> {
         let sql = format!(
             "UPDATE {} SET revoked = {} WHERE batch IN {}",
             self.table("~intents")?,
-            self.now(),
+            self.clock(),
             self.list(1, batches.len())
         );
         Ok(Statement { sql, parameters: texts(batches) })
@@ -391,10 +475,11 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// `InvalidName`.
     pub fn release(&self, objects: &[(&str, &str, bool)]) -> Result<Statement> {
+        let now = self.now()?;
         let rows: Vec<String> = (0..objects.len())
             .map(|row| {
                 let place = |n: usize| self.dialect.placeholder(row * 3 + n);
-                format!("({}, {}, {}, {})", place(1), place(2), place(3), self.now())
+                format!("({}, {}, {}, {now})", place(1), place(2), place(3))
             })
             .collect();
         let sql =
@@ -432,7 +517,7 @@ impl<'a> Journal<'a> {
              WHERE ({condition}) AND {path} IS NOT NULL",
             self.table("~released")?,
             word("store"),
-            self.now(),
+            self.now()?,
             path = word("path"),
         ))
     }
@@ -444,9 +529,9 @@ impl<'a> Journal<'a> {
     /// `InvalidName`.
     pub fn released(&self, behind: i64, grace: i64, limit: usize) -> Result<Statement> {
         Ok(bare(format!(
-            "SELECT id, store, path, tree FROM {} WHERE id > {behind} AND since <= {} - {grace} ORDER BY id LIMIT {limit}",
+            "SELECT id, store, path, tree FROM {} WHERE id > {behind} AND {} ORDER BY id LIMIT {limit}",
             self.table("~released")?,
-            self.now()
+            self.over(grace)?
         )))
     }
 
@@ -472,10 +557,11 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// `InvalidName`.
     pub fn condemn(&self, paths: &[(&str, i64)]) -> Result<Statement> {
+        let now = self.now()?;
         let rows: Vec<String> = (0..paths.len())
             .map(|row| {
                 let place = |n: usize| self.dialect.placeholder(row * 2 + n);
-                format!("({}, {}, {})", place(1), place(2), self.now())
+                format!("({}, {}, {now})", place(1), place(2))
             })
             .collect();
         let (table, greatest) = (self.table("~condemned")?, self.words.greatest);
@@ -505,12 +591,21 @@ impl<'a> Journal<'a> {
         Ok(Statement { sql, parameters: texts(paths) })
     }
 
+    /// One row if there are condemnations older than so many seconds, by the database's clock as it is.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn condemned_by_clock(&self, age: i64) -> Result<Statement> {
+        let (table, now) = (self.table("~condemned")?, self.words.now);
+        Ok(bare(format!("SELECT 1 FROM {table} WHERE since < {now} - {age} LIMIT 1")))
+    }
+
     /// Forgets condemnations that are older than so many seconds.
     ///
     /// # Errors
     /// `InvalidName`.
     pub fn forget_condemned(&self, age: i64) -> Result<Statement> {
-        Ok(bare(format!("DELETE FROM {} WHERE since < {} - {age}", self.table("~condemned")?, self.now())))
+        Ok(bare(format!("DELETE FROM {} WHERE since < {} - {age}", self.table("~condemned")?, self.past()?)))
     }
 }
 
@@ -538,20 +633,22 @@ mod tests {
         assert_eq!(
             texts(&Sqlite),
             [
-                "INSERT INTO \"lab.~condemned\" (path, generation, since) VALUES (?1, ?2, CAST(strftime('%s', 'now') AS \
-                 INTEGER)) ON CONFLICT (path) DO UPDATE SET generation = max(\"lab.~condemned\".generation, \
+                "INSERT INTO \"lab.~condemned\" (path, generation, since) VALUES (?1, ?2, max(CAST(strftime('%s', 'now') AS \
+                 INTEGER), coalesce((SELECT CAST(value AS INTEGER) FROM \"lab.~lifecycle\" WHERE property = 'clock'), 0))) ON CONFLICT (path) DO UPDATE SET generation = max(\"lab.~condemned\".generation, \
                  excluded.generation), since = excluded.since",
                 "INSERT INTO \"lab.~released\" (store, path, tree, since) SELECT DISTINCT \
                  coalesce(json_extract(\"trace\", '$.store'), ''), json_extract(\"trace\", '$.path'), 0, \
-                 CAST(strftime('%s', 'now') AS INTEGER) FROM \"t\" WHERE (1 = 1) AND json_extract(\"trace\", '$.path') IS \
+                 max(CAST(strftime('%s', 'now') AS INTEGER), coalesce((SELECT CAST(value AS INTEGER) FROM \
+                 \"lab.~lifecycle\" WHERE property = 'clock'), 0)) FROM \"t\" WHERE (1 = 1) AND json_extract(\"trace\", '$.path') IS \
                  NOT NULL",
                 "DELETE FROM \"lab.~intents\" WHERE batch IN (?1, ?2) AND revoked IS NULL",
             ]
         );
         assert_eq!(
             texts(&Postgres)[0],
-            "INSERT INTO \"lab\".\"~condemned\" (path, generation, since) VALUES ($1, $2, CAST(floor(extract(epoch FROM \
-             clock_timestamp())) AS BIGINT)) ON CONFLICT (path) DO UPDATE SET generation = \
+            "INSERT INTO \"lab\".\"~condemned\" (path, generation, since) VALUES ($1, $2, greatest(CAST(floor(extract(epoch FROM \
+             clock_timestamp())) AS BIGINT), coalesce((SELECT CAST(value AS BIGINT) FROM \"lab\".\"~lifecycle\" WHERE property = \
+             'clock'), 0))) ON CONFLICT (path) DO UPDATE SET generation = \
              greatest(\"lab\".\"~condemned\".generation, excluded.generation), since = excluded.since"
         );
         assert_eq!(

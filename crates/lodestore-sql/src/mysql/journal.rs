@@ -14,6 +14,8 @@ pub(super) const WORDS: JournalWords = JournalWords {
     path: "VARCHAR(1024) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
     key: "VARCHAR(700) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
     chars: "CHAR",
+    integer: "SIGNED",
+    reads_freely: false,
     behind: " ENGINE=InnoDB",
     greatest: "greatest",
     on_conflict: |_| "ON DUPLICATE KEY UPDATE".to_owned(),

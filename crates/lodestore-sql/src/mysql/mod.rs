@@ -265,6 +265,15 @@ impl Dialect for Mysql {
         Some(queue::lock(name))
     }
 
+    fn late_commits(&self) -> Option<Statement> {
+        let sql = "SELECT 1 FROM (SELECT 1 AS one) one WHERE @@global.innodb_flush_log_at_trx_commit <> 1";
+        Some(Statement { sql: sql.into(), parameters: Vec::new() })
+    }
+
+    fn flush_commits(&self, _schema: &SchemaName) -> Result<(Vec<Statement>, bool)> {
+        Ok((vec![Statement { sql: "FLUSH LOCAL ENGINE LOGS".into(), parameters: Vec::new() }], false))
+    }
+
     fn journal_words(&self) -> JournalWords {
         journal::WORDS
     }

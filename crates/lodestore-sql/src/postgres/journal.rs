@@ -17,6 +17,8 @@ pub(super) const WORDS: JournalWords = JournalWords {
     path: "TEXT",
     key: "TEXT",
     chars: "TEXT",
+    integer: "BIGINT",
+    reads_freely: true,
     behind: "",
     greatest: "greatest",
     on_conflict: |key| format!("ON CONFLICT ({key}) DO UPDATE SET"),

@@ -24,8 +24,8 @@ use crate::dialect::{JsonForm, JsonPath, text_literal};
 use crate::heading::with_marker;
 use crate::queue::{NamedLock, QueueWords};
 use crate::{
-    AlterScript, Alteration, Conflict, Content, Declaration, Dependency, Dialect, Heading, JournalWords, Lineage,
-    ObjectColumn, Row, Statement, Swap, SwapScript,
+    AlterScript, Alteration, Conflict, Content, Declaration, Dependency, Dialect, Heading, Journal, JournalWords,
+    Lineage, ObjectColumn, Row, Statement, Swap, SwapScript,
 };
 use lodestore_types::{CoreType, FullTableName, Result, SchemaName, TableName, Value};
 
@@ -272,6 +272,17 @@ impl Dialect for Postgres {
     fn server_identity(&self) -> Option<Statement> {
         let sql = "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || current_database()::text";
         Some(Statement { sql: sql.into(), parameters: Vec::new() })
+    }
+
+    /// With `synchronous_commit = off`, in whatever session.
+    fn late_commits(&self) -> Option<Statement> {
+        let sql = "SELECT 1 WHERE pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()";
+        Some(Statement { sql: sql.into(), parameters: Vec::new() })
+    }
+
+    fn flush_commits(&self, schema: &SchemaName) -> Result<(Vec<Statement>, bool)> {
+        let waits = Statement { sql: "SET LOCAL synchronous_commit TO on".into(), parameters: Vec::new() };
+        Ok((vec![waits, Journal::new(self, schema).touch()?], true))
     }
 
     fn table_from_text(&self, text: &str) -> Option<FullTableName> {

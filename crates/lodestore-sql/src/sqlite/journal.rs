@@ -15,6 +15,8 @@ pub(super) const WORDS: JournalWords = JournalWords {
     path: "TEXT",
     key: "TEXT",
     chars: "TEXT",
+    integer: "INTEGER",
+    reads_freely: true,
     behind: " STRICT",
     greatest: "max",
     on_conflict: |key| format!("ON CONFLICT ({key}) DO UPDATE SET"),

@@ -24,6 +24,8 @@ const READ_ANYWAY: i64 = 20_000;
 const READ_FOR_EACH: i64 = 1_000;
 /// A condemnation is remembered for thirty days: so long may a collector sleep.
 const REMEMBERED: i64 = 30 * 86_400;
+/// Seconds after which a server has flushed a commit that it flushes late, which it does once a second.
+const FLUSHED_AFTER: i64 = 60;
 /// The longest path that the journal can condemn.
 const LONGEST: usize = lodestore_sql::journal::LONGEST_CONDEMNED;
 
@@ -141,6 +143,10 @@ impl Instance {
                     .is_some_and(|filed| filed.iter().any(|filed| filed.schema == *schema)));
             }
             self.record_codecs(schema)?;
+            if self.grace() > 0 || self.has_kept(schema)? {
+                // A user who may only read cannot.
+                let _ = self.follow_clock(schema);
+            }
             let ask = self.journal(schema).has_work(self.grace(), self.lease())?;
             Ok(!self.query(&ask)?.is_empty()
                 || self.expired(schema)? > 0
@@ -177,6 +183,12 @@ impl Instance {
         if options.full && has_journal && !options.dry_run {
             self.record_codecs(schema)?;
         }
+        let grace = options.grace.unwrap_or_else(|| self.grace());
+        // Without a period nothing depends on the time.
+        let asks_time = has_journal && !options.dry_run && (grace > 0 || options.full || self.has_kept(schema)?);
+        if asks_time && self.follow_clock(schema)?.1 {
+            self.report_jump(schema, grace, report)?;
+        }
         let listed = if options.full { self.scan(schema, options, report)? } else { Sizes::default() };
         if self.has_journal(schema)? {
             report.expired += if options.dry_run { self.expired(schema)? } else { self.expire(schema)? };
@@ -190,18 +202,30 @@ impl Instance {
         let Some(folder) = &self.lifecycle().folder else {
             return if has_journal { self.revoke_expired(schema) } else { Ok(()) };
         };
-        for abandoned in folder.abandoned()? {
+        for mut abandoned in folder.abandoned(self.lease())? {
+            let batches = std::mem::take(&mut abandoned.batches);
             let mut by_schema: HashMap<&SchemaName, Vec<&Object>> = HashMap::new();
-            for filed in &abandoned.batches {
+            for filed in &batches {
                 by_schema.entry(&filed.schema).or_default().extend(&filed.named.objects);
             }
+            let mut released = Vec::new();
             for (schema, objects) in by_schema {
                 if self.schema_exists(schema)? {
                     self.open_journal(schema)?;
-                    self.write(Vec::new(), |connection| self.add_released(connection, schema, &objects))?;
+                    released.push((schema, objects));
                 }
             }
-            abandoned.forget()?;
+            let taken = self.write(Vec::new(), |connection| {
+                // A writer that lives after all either commits before this transaction, or fails.
+                let is_ours = abandoned.take()?;
+                for (schema, objects) in released.iter().filter(|_| is_ours) {
+                    self.add_released(connection, schema, objects)?;
+                }
+                Ok(is_ours)
+            })?;
+            if taken {
+                abandoned.forget()?;
+            }
         }
         Ok(())
     }
@@ -273,8 +297,11 @@ impl Instance {
             self.settle_fate(schema, candidates, options, listed, report)?;
         }
         if looked && !options.dry_run {
-            let forget = journal.forget_condemned(REMEMBERED)?;
-            self.with_connection(|connection| connection.execute(&forget.sql, &forget.parameters))?;
+            // A clock that has jumped must not end the memory of what a collector that sleeps may still delete.
+            if !self.query(&journal.condemned_by_clock(REMEMBERED)?)?.is_empty() && !self.follow_clock(schema)?.1 {
+                let forget = journal.forget_condemned(REMEMBERED)?;
+                self.with_connection(|connection| connection.execute(&forget.sql, &forget.parameters))?;
+            }
         }
         report.waiting +=
             self.query(&journal.count_released()?)?.first().and_then(|row| row[0].as_i64()).unwrap_or(0) as u64;
@@ -390,6 +417,7 @@ impl Instance {
         stores.iter().try_for_each(|store| self.claim(schema, store))?;
         let doomed = self.condemn(schema, doomed)?;
         let doomed = self.locate_all(schema, doomed, report)?;
+        let doomed = self.keep_undurable(schema, doomed)?;
         let mut stores: Vec<Arc<dyn Store>> = Vec::new();
         for candidate in &doomed {
             if !stores.iter().any(|store| Arc::ptr_eq(store, &candidate.store)) {
@@ -469,6 +497,30 @@ impl Instance {
         let garbage = again.into_iter().zip(verdicts).filter(|(_, verdict)| *verdict == Verdict::Garbage);
         rest.extend(garbage.map(|(candidate, _)| candidate));
         Ok(rest)
+    }
+
+    /// Makes the commits that released the objects durable, or leaves out those for which that cannot be known: after a
+    /// crash of the server their rows could be back.
+    fn keep_undurable(&self, schema: &SchemaName, mut doomed: Vec<Candidate>) -> Result<Vec<Candidate>> {
+        let Some(ask) = self.dialect().late_commits().filter(|_| !doomed.is_empty()) else { return Ok(doomed) };
+        if self.query(&ask)?.is_empty() {
+            return Ok(doomed);
+        }
+        let (statements, together) = self.dialect().flush_commits(schema)?;
+        let run = |connection: &mut dyn Connection| {
+            statements.iter().try_for_each(|it| connection.execute(&it.sql, &it.parameters).map(drop))
+        };
+        let flushed = if together { self.write(Vec::new(), run) } else { self.with_connection(run) };
+        match flushed {
+            Ok(()) => Ok(doomed),
+            Err(error) if error.kind() == ErrorKind::Access => {
+                let ask = self.journal(schema).released_until(FLUSHED_AFTER)?;
+                let last = self.query(&ask)?.first().and_then(|row| row[0].as_i64()).unwrap_or(0);
+                doomed.retain(|candidate| candidate.ids.iter().all(|id| *id <= last));
+                Ok(doomed)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Finds the objects that are not in their store because its `location` was another when they were written: in

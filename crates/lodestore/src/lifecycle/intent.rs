@@ -54,7 +54,12 @@ impl Instance {
     fn write_intent(&self, schema: &SchemaName, named: Named) -> Result<Arc<Intent>> {
         let batch = Uuid::new_v4().simple().to_string();
         match &self.lifecycle().folder {
-            Some(folder) => folder.intend(schema, &batch, &named)?,
+            Some(folder) => {
+                folder.intend(schema, &batch, &named)?;
+                if folder.is_leased() {
+                    self.lifecycle().renewals.add(self, schema, &batch);
+                }
+            }
             None => {
                 self.open_journal(schema)?;
                 let add = self.journal(schema).intend(&batch, named.to_json().to_string())?;
@@ -71,8 +76,19 @@ impl Instance {
     /// # Errors
     /// `LostConnection` if a lease was over: the objects may be gone.
     pub(crate) fn settle(&self, connection: &mut dyn Connection, intents: &[Arc<Intent>]) -> Result<()> {
-        if self.lifecycle().folder.is_some() {
-            return Ok(());
+        let lost = |schema: &SchemaName| {
+            Error::new(
+                ErrorKind::LostConnection,
+                "this program was stopped for so long that its objects count as abandoned",
+            )
+            .with("schema", schema)
+            .with_hint("nothing was inserted; insert again, or set `gc.lease` to more seconds")
+        };
+        if let Some(folder) = &self.lifecycle().folder {
+            return match intents.first() {
+                Some(intent) if !folder.holds(intents.iter().map(|intent| &*intent.batch)) => Err(lost(&intent.schema)),
+                _ => Ok(()),
+            };
         }
         for (schema, batches) in by_schema(intents) {
             for batches in batches.chunks(ROWS_AT_ONCE) {
@@ -80,12 +96,7 @@ impl Instance {
                 batches.iter().for_each(|batch| self.lifecycle().renewals.remove(batch));
                 let settle = self.journal(schema).settle(batches)?;
                 if connection.execute(&settle.sql, &settle.parameters)? != batches.len() as u64 {
-                    return Err(Error::new(
-                        ErrorKind::LostConnection,
-                        "this program was stopped for so long that its objects count as abandoned",
-                    )
-                    .with("schema", schema)
-                    .with_hint("nothing was inserted; insert again, or set `gc.lease` to more seconds"));
+                    return Err(lost(schema));
                 }
             }
         }

@@ -90,6 +90,7 @@
 //! Programs that keep no journal (DataJoint itself) are guarded against by time alone: see `gc.grace`.
 
 mod claim;
+mod clock;
 mod codecs;
 mod collect;
 #[cfg(test)]

@@ -89,6 +89,9 @@ fn keep_renewing(weak: &Weak<crate::instance::Inner>) {
 impl Instance {
     /// Renews batches, but for those that a transaction is just settling.
     fn renew(&self, schema: &SchemaName, batches: &[&str]) -> Result<()> {
+        if let Some(folder) = &self.lifecycle().folder {
+            return folder.touch();
+        }
         self.with_connection(|connection| {
             connection.begin()?;
             let renew = |connection: &mut dyn lodestore_db::Connection| -> Result<()> {

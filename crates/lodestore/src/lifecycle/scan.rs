@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lodestore_objects::Store;
+use lodestore_sql::journal::LONGEST_STEP;
 use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath, Timestamp};
 
 use super::object::{Object, Prefixes, Section, owners, section};
@@ -91,6 +92,10 @@ impl Instance {
         let mut known = Paths::new();
         let all_hashes = self.journalled(schema, &mut |path| known.add(path))?;
         let age = options.age.unwrap_or_else(|| self.config().get_int("gc.age"));
+        let recorded = match options.dry_run || !self.has_journal(schema)? {
+            true => None,
+            false => Some(self.follow_clock(schema)?.0),
+        };
         for (spec, store) in self.stores_of(options.store.as_deref(), report)? {
             if !options.dry_run {
                 self.open_journal(schema)?;
@@ -99,6 +104,8 @@ impl Instance {
                 self.recognise(schema, &store, true)?;
             }
             let now = store.now()?;
+            // A clock of the store, or of the database, that has jumped makes nothing old.
+            let is_ahead = age > 0 && recorded.is_some_and(|recorded| now.as_second() - recorded > LONGEST_STEP);
             let mut found: Vec<Object> = Vec::new();
             self.each_listed(schema, &spec, &store, &mut |entry, place| {
                 let of_section = report.section(&place);
@@ -110,7 +117,7 @@ impl Instance {
                     sizes.add(&spec.name, owner, entry.size);
                 } else if all_hashes && matches!(place, Section::Hash(..)) {
                     // A writer is about to name whatever it finds.
-                } else if now.as_second() - entry.modified.as_second() < age {
+                } else if is_ahead || now.as_second() - entry.modified.as_second() < age {
                     report.young += 1;
                 } else if options.dry_run {
                     of_section.orphan(path, entry.size);
@@ -124,7 +131,7 @@ impl Instance {
                 Ok(())
             })?;
             self.release_found(schema, &mut found)?;
-            if !options.dry_run {
+            if !options.dry_run && !is_ahead {
                 let age = Duration::from_secs(age.try_into().unwrap_or(0));
                 store.sweep_scratch(now.saturating_sub(age).unwrap_or(Timestamp::MIN))?;
             }

@@ -64,6 +64,23 @@ impl Instance {
         }
     }
 
+    /// True if the time of a deletion is over by the database's clock as it is.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) fn expired_by_clock(&self, schema: &SchemaName) -> Result<bool> {
+        let ask = || Ok::<_, lodestore_types::Error>(!self.query(&self.deletions_of(schema).expired_by_clock()?)?.is_empty());
+        Ok(self.has_deletions(schema)? && ask()?)
+    }
+
+    /// True if deletions of a schema can, or could, be undone.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) fn has_kept(&self, schema: &SchemaName) -> Result<bool> {
+        self.has_deletions(schema)
+    }
+
     /// Deletes the kept rows of a schema whose time is over, and releases their objects; gives the number of deletions.
     ///
     /// # Errors

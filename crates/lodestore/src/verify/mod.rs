@@ -22,7 +22,7 @@ use lodestore_types::{Error, ErrorKind, FullTableName, Reference, Result, Schema
 use serde_json::{Map, Value as Json, json};
 
 use crate::references::{References, fingerprint, tables_of};
-use crate::{Instance, Query, Schema};
+use crate::{Instance, Query, Row, Schema};
 pub(crate) use check::check;
 use check::{Checked, Fault};
 pub use repair::Repaired;
@@ -207,6 +207,7 @@ struct Job {
 struct Holder {
     table: Arc<str>,
     attribute: Arc<str>,
+    row: Row,
     key: Map<String, Json>,
 }
 
@@ -274,7 +275,12 @@ impl<'a, 'w> Verifier<'a, 'w> {
             for (attribute, row, read) in std::mem::take(&mut batch.cells) {
                 self.report.values += 1;
                 let holder =
-                    || Holder { table: table.clone(), attribute: attributes[attribute].clone(), key: batch.key(row) };
+                    || Holder {
+                        table: table.clone(),
+                        attribute: attributes[attribute].clone(),
+                        row: batch.key_row(row),
+                        key: batch.key(row),
+                    };
                 match read {
                     Ok(reference) => self.value(reference, holder)?,
                     Err(error) => {
@@ -317,8 +323,10 @@ impl<'a, 'w> Verifier<'a, 'w> {
             return Ok(());
         }
         if let Some(faults) = self.known.get(&value).cloned() {
-            for fault in &*faults {
-                self.find(Finding::of_fault(fault, store.name(), reference.codec == "filepath"), Some(&holder()));
+            if faults.is_empty() || self.still_names(&holder(), &reference)? {
+                for fault in &*faults {
+                    self.find(Finding::of_fault(fault, store.name(), reference.codec == "filepath"), Some(&holder()));
+                }
             }
             return Ok(());
         }
@@ -361,8 +369,14 @@ impl<'a, 'w> Verifier<'a, 'w> {
             },
         )?;
         let mut sound = Vec::with_capacity(jobs.len());
-        for ((value, job), outcome) in jobs.into_iter().zip(outcomes) {
-            let checked = outcome.unwrap_or_else(|error| unknown(&job, &error));
+        for ((value, mut job), outcome) in jobs.into_iter().zip(outcomes) {
+            let mut checked = outcome.unwrap_or_else(|error| unknown(&job, &error));
+            if !checked.faults.is_empty() {
+                checked = self.look_again(&mut job)?;
+                if job.holders.is_empty() {
+                    continue;
+                }
+            }
             self.report.objects += checked.objects;
             self.report.bytes += checked.bytes;
             if checked.faults.is_empty() {
@@ -384,6 +398,46 @@ impl<'a, 'w> Verifier<'a, 'w> {
         }
         self.tell();
         Ok(())
+    }
+
+    /// Looks a second time at an object that seems to be lost or damaged, and then at the values that name it: those of
+    /// rows that were deleted or changed meanwhile are left out.
+    fn look_again(&self, job: &mut Job) -> Result<Checked> {
+        let outcome = check(&*job.store, &job.reference, self.options.depth, None);
+        let checked = match outcome {
+            Err(error) if is_fatal(&error) => return Err(error),
+            outcome => outcome.unwrap_or_else(|error| unknown(job, &error)),
+        };
+        if !checked.faults.is_empty() {
+            let mut holders = Vec::new();
+            for holder in std::mem::take(&mut job.holders) {
+                if self.still_names(&holder, &job.reference)? {
+                    holders.push(holder);
+                }
+            }
+            job.holders = holders;
+        }
+        Ok(checked)
+    }
+
+    /// True if a value names an object as it did when it was first read, or if that cannot be found out.
+    fn still_names(&self, holder: &Holder, reference: &Reference) -> Result<bool> {
+        let look = || -> Result<bool> {
+            let Some(table) = self.instance.find_table(&FullTableName::parse(&holder.table)?)? else { return Ok(false) };
+            let Some(references) = References::of(&table.restrict(&holder.row)?)? else { return Ok(true) };
+            let at = references.attributes().iter().position(|attribute| attribute.name == *holder.attribute);
+            for batch in references {
+                let same = |found: &Result<Reference>| found.as_ref().is_ok_and(|found| found == reference);
+                if batch?.cells.iter().any(|(attribute, _, found)| Some(*attribute) == at && same(found)) {
+                    return Ok(true);
+                }
+            }
+            Ok(at.is_none())
+        };
+        match look() {
+            Err(error) if is_fatal(&error) => Err(error),
+            outcome => Ok(outcome.unwrap_or(true)),
+        }
     }
 
     /// The store of this name, or why it cannot be used; asked once.
