@@ -19,6 +19,25 @@ const KEPT: usize = 50;
 /// # Errors
 /// [`ErrorKind::InvalidType`] for values that no primary key holds.
 pub fn key_text(value: &Value) -> Result<String> {
+    spelled(value, Spelling::Exact)
+}
+
+/// How a store tells names apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Spelling {
+    /// By their bytes.
+    #[default]
+    Exact,
+    /// It takes some names for the same that differ in letter case or in the composition of accents. In texts, whatever is
+    /// not a lower-case letter of ASCII, a digit or a sign is percent-encoded then, and so the texts stay apart.
+    Folding,
+}
+
+/// Like [`key_text`], for a store that tells names apart in this way.
+///
+/// # Errors
+/// As [`key_text`].
+pub fn spelled(value: &Value, spelling: Spelling) -> Result<String> {
     let text = match value {
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
@@ -41,16 +60,19 @@ pub fn key_text(value: &Value) -> Result<String> {
             .with_hint("objects are placed by primary keys of numbers, text, times and the like"));
         }
     };
-    Ok(shorten(encode(&text), &text))
+    // Other types have one text for each value, whatever is taken for the same in it.
+    let folds = spelling == Spelling::Folding && matches!(value, Value::Text(_));
+    Ok(shorten(encode(&text, folds), &text))
 }
 
 /// Percent-encodes what could confuse a path.
-fn encode(text: &str) -> String {
+fn encode(text: &str, folds: bool) -> String {
     let mut encoded = String::with_capacity(text.len());
     let last = text.chars().count().saturating_sub(1);
     for (index, c) in text.chars().enumerate() {
         let at_an_end = (c == '.' && (index == 0 || index == last)) || (c.is_whitespace() && index == last);
-        if at_an_end || c.is_control() || "/\\:*?\"<>|%=".contains(c) {
+        let is_ambiguous = folds && (c.is_ascii_uppercase() || !c.is_ascii());
+        if at_an_end || is_ambiguous || c.is_control() || "/\\:*?\"<>|%=".contains(c) {
             let mut buffer = [0; 4];
             for byte in c.encode_utf8(&mut buffer).bytes() {
                 encoded.push_str(&format!("%{byte:02X}"));
@@ -120,6 +142,19 @@ mod tests {
         assert_eq!(spelled(day.at(1, 2, 3, 0)), "2024-01-05T01-02-03");
         assert_eq!(spelled(vec![0u8, 255]), "00ff");
         assert!(key_text(&Value::Null).is_err());
+    }
+
+    #[test]
+    fn texts_stay_apart_where_names_fold() {
+        let folding = |text: &str| super::spelled(&text.into(), Spelling::Folding).unwrap();
+        let texts = ["a1", "A1", "é", "e\u{301}", "É", "%41", "ß", "ss", "SS", "k", "\u{212a}", "a%31", "x y-z_0.5"];
+        let mut folded: Vec<String> = texts.iter().map(|text| folding(text)).collect();
+        assert!(folded.iter().all(|text| text.is_ascii()));
+        assert_eq!(folding("x y-z_0.5"), "x y-z_0.5");
+        folded.iter_mut().for_each(|text| text.make_ascii_lowercase());
+        folded.sort_unstable();
+        folded.dedup();
+        assert_eq!(folded.len(), texts.len());
     }
 
     #[test]

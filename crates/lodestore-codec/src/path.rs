@@ -14,7 +14,7 @@
 use lodestore_types::{Error, ErrorKind, Result, StorePath, TableName, Uuid, Value};
 
 use crate::hash::{Checksummer, is_content_hash};
-pub use crate::key_text::key_text;
+pub use crate::key_text::{Spelling, key_text, spelled};
 
 /// What an object of a row is placed by.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,8 @@ pub struct ObjectPlace<'a> {
     pub token: &'a str,
     /// The extension, with or without its dot; nothing for none.
     pub extension: &'a str,
+    /// How the store tells names apart.
+    pub spelling: Spelling,
 }
 
 /// The attributes by which a store is partitioned: `subject_id/session_date` or `{subject_id}/{session_date}`.
@@ -132,7 +134,7 @@ pub fn object_path(place: &ObjectPlace<'_>) -> Result<StorePath> {
         return Err(Error::new(ErrorKind::InvalidValue, format!("`{}` is not a token", place.token.escape_debug())));
     }
     let component = |name: &str, value: &Value| -> Result<String> {
-        Ok(format!("{name}={}", key_text(value).map_err(|error| error.with("attribute", name))?))
+        Ok(format!("{name}={}", spelled(value, place.spelling).map_err(|error| error.with("attribute", name))?))
     };
     let value_of = |name: &str| place.key.iter().find(|(known, _)| known == name).map(|(_, value)| value);
 
@@ -285,6 +287,7 @@ mod tests {
             attribute: "raw",
             token: "TOKENabc",
             extension: "",
+            spelling: Spelling::Exact,
         };
         let path = object_path(&place).unwrap();
         let segments: Vec<_> = path.segments().collect();

@@ -18,11 +18,18 @@
 //! What is one step here is one transaction of the database or one request to the store there. The request of a collector
 //! that is gone may still arrive, at any time. That of a writer may not: an object that it makes would be unknown to the
 //! journal, and only a full collection finds such ones.
+//!
+//! Two smaller models stand beside it, of what surrounds the protocol: [`explore_clock`] has clocks that are wrong,
+//! [`explore_fold`] a store that takes two names for the same.
 
+mod clock;
 mod explore;
+mod fold;
 mod protocol;
 mod state;
 
+pub use clock::{ClockProtocol, explore_clock};
 pub use explore::{Outcome, explore, explore_for, wander};
+pub use fold::{FoldProtocol, explore_fold};
 pub use protocol::{Broken, Condemned, LookOrder, Protocol, Settle};
 pub use state::{Cast, State};

@@ -103,6 +103,7 @@ fn puts(store: &Arc<dyn Store>, numbers: impl Iterator<Item = usize>) -> Vec<Put
             path: path(format!("{}/{number}", number % 10)),
             payload: vec![content(number).into()],
             mode: PutMode::Create,
+            checksum: None,
         })
         .collect()
 }

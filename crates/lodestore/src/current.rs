@@ -56,9 +56,8 @@ impl Instance {
     /// `UnknownStore`, `InvalidConfig`; `Storage`; `InvalidName` or `InvalidValue` if schema, table, key and
     /// extension make no path.
     pub fn new_object_path(&self, store: &str, context: &Context, extension: &str) -> Result<StorePath> {
-        let spec = self.store_spec(Some(store), false)?;
         let table = TableName::existing(&context.table)?;
-        let target = Target { store: self.store(&spec.name)?, spec };
+        let target = Target::open(self, Some(store))?;
         let path = free_path(&target, &context.schema, &table, context, extension)?;
         let is_at_work = WORK.with_borrow(|all| !all.is_empty());
         if is_at_work {

@@ -17,7 +17,7 @@ use crate::placement::Target;
 /// `InvalidValue` if the path leaves the store, also by a link, or lies in a section where it may
 /// not; `MissingFile` if nothing is there.
 pub(crate) fn look_up(target: &Target, text: &str) -> Result<Value> {
-    let Target { spec, store } = target;
+    let Target { spec, store, .. } = target;
     let locate = |error: Error| error.with("store", &spec.name);
     let rules = rules_of(spec, &**store);
     let path = rules.check(text).map_err(locate)?;

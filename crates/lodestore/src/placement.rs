@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use lodestore_codec::hash::{Checksummer, ContentHasher, checksum, hash_and_checksum};
 use lodestore_codec::manifest::{Entry, Manifest};
 use lodestore_codec::object::timestamp;
-use lodestore_codec::path::{ObjectPlace, PartitionPattern, hash_path, new_token, object_path};
+use lodestore_codec::path::{ObjectPlace, PartitionPattern, Spelling, hash_path, new_token, object_path};
 use lodestore_codec::{Addressing, Chain, Context, NewFolder, NewObject, Placed, PlacedFolder};
 use lodestore_objects::{Put, PutMode, PutOutcome, Store, each, in_parallel, put_all};
 use lodestore_types::{
@@ -37,6 +37,21 @@ const LARGE: u64 = 4 << 20;
 pub(crate) struct Target {
     pub(crate) spec: StoreSpec,
     pub(crate) store: Arc<dyn Store>,
+    /// How it tells names apart.
+    pub(crate) spelling: Spelling,
+}
+
+impl Target {
+    /// The store of this name, or the default one, as the project is configured.
+    ///
+    /// # Errors
+    /// `UnknownStore`, `InvalidConfig`; `Storage` if the store cannot be opened or asked.
+    pub(crate) fn open(instance: &Instance, store: Option<&str>) -> Result<Self> {
+        let spec = instance.store_spec(store, false)?;
+        let store = instance.store(&spec.name)?;
+        let spelling = instance.spelling(&store)?;
+        Ok(Target { spec, store, spelling })
+    }
 }
 
 /// Objects with their places, ready to be written, and what their row will say of them.
@@ -124,12 +139,13 @@ struct Part {
 /// # Errors
 /// `InvalidName`, `InvalidValue` if schema, key and settings make no path.
 pub(crate) fn fresh_path(
-    spec: &StoreSpec,
+    target: &Target,
     schema: &str,
     table: &TableName,
     context: &Context,
     extension: &str,
 ) -> Result<StorePath> {
+    let spec = &target.spec;
     let partition = spec.partition_pattern.as_deref().map(PartitionPattern::parse).transpose()?;
     object_path(&ObjectPlace {
         prefix: &spec.schema_prefix,
@@ -140,6 +156,7 @@ pub(crate) fn fresh_path(
         attribute: &context.attribute,
         token: &new_token(spec.token_length),
         extension,
+        spelling: target.spelling,
     })
 }
 
@@ -156,7 +173,7 @@ pub(crate) fn free_path(
     extension: &str,
 ) -> Result<StorePath> {
     for _ in 0..TOKENS {
-        let path = fresh_path(&target.spec, schema, table, context, extension)?;
+        let path = fresh_path(target, schema, table, context, extension)?;
         if target.store.head(&path)?.is_none() && target.store.list(Some(&path))?.next().transpose()?.is_none() {
             return Ok(path);
         }
@@ -184,7 +201,7 @@ pub(crate) fn place(
             place_hashed(target, table, chain, object, hash, checksum)
         }
         Addressing::Schema { extension } => {
-            let path = fresh_path(&target.spec, table.schema.as_str(), &table.table, context, extension)?;
+            let path = fresh_path(target, table.schema.as_str(), &table.table, context, extension)?;
             let wait = may_wait && object.payload.size() >= LARGE;
             let checksum = if wait { None } else { Some(checksum(&object.payload)?) };
             Ok(placed_at(target, table, chain, object, path, None, checksum))
@@ -218,7 +235,7 @@ fn placed_at(
     hash: Option<String>,
     checksum: Option<String>,
 ) -> Upload {
-    let Target { spec, store } = target;
+    let Target { spec, store, .. } = target;
     let placed = Placed {
         schema: table.schema.to_string(),
         store: spec.name.clone(),
@@ -248,8 +265,8 @@ pub(crate) fn place_folder(
     chain: &Chain,
     folder: NewFolder,
 ) -> Result<Upload> {
-    let Target { spec, store } = target;
-    let path = fresh_path(spec, table.schema.as_str(), &table.table, context, &folder.extension)?;
+    let Target { spec, store, .. } = target;
+    let path = fresh_path(target, table.schema.as_str(), &table.table, context, &folder.extension)?;
     let part = |(inner, payload): &(String, Payload)| {
         let checksum = Some(checksum(payload)?);
         Ok(Part { path: path.join(inner)?, payload: payload.clone(), checksum })
@@ -584,8 +601,7 @@ mod tests {
         table.insert1(row! { "id" => 1, "trace" => NdArray::from_f64(&[1.0]) }).unwrap();
         let fetch = || table.fetch().unwrap().remove(0).value("trace").unwrap().clone();
         let Value::Reference(Reference { path, .. }) = fetch() else { panic!("a reference") };
-        let spec = instance.config().store_spec(None, false).unwrap();
-        let target = Target { store: instance.store("").unwrap(), spec };
+        let target = Target::open(&instance, None).unwrap();
         let object = || NewObject {
             addressing: Addressing::Schema { extension: ".npy".into() },
             payload: Payload::from(bytes::Bytes::from("other")),

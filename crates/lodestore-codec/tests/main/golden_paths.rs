@@ -116,6 +116,7 @@ fn peer_object_path(case: &Json) -> Result<StorePath> {
         attribute: text("field"),
         token: &"TOKENabcTOKENabc"[..length],
         extension: text("ext"),
+        spelling: Default::default(),
     })
 }
 

@@ -127,6 +127,22 @@ impl<'a> Scratch<'a> {
                 }
                 taken(folder, name).map(|()| PutOutcome::AlreadyThere)
             }
+            // A file system without links, such as exFAT.
+            Err(Errno::PERM | Errno::NOSYS | Errno::NOTSUP) => self.publish_by_reserving(name),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes the name with an empty file, and puts this one in its place: for a moment a reader may see the empty one.
+    fn publish_by_reserving(self, name: &str) -> io::Result<PutOutcome> {
+        let folder = &self.folder.file;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        match openat(folder, name, flags, Mode::from_raw_mode(0o666)) {
+            Ok(_) => {
+                renameat(folder, &self.name, folder, name)?;
+                Ok(PutOutcome::Written)
+            }
+            Err(Errno::EXIST) => taken(folder, name).map(|()| PutOutcome::AlreadyThere),
             Err(error) => Err(error.into()),
         }
     }
@@ -162,12 +178,17 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = Folders::new(root.path().canonicalize().unwrap()).enter("".as_ref()).unwrap();
         for (content, expected) in [("first", PutOutcome::Written), ("second", PutOutcome::AlreadyThere)] {
-            let mut scratch = Scratch::new(&folder).unwrap();
-            scratch.write(&[content.into()]).unwrap();
-            assert_eq!(scratch.publish_by_link("x").unwrap(), expected);
+            for (name, publish) in [
+                ("x", Scratch::publish_by_link as fn(Scratch<'_>, &str) -> io::Result<PutOutcome>),
+                ("y", Scratch::publish_by_reserving),
+            ] {
+                let mut scratch = Scratch::new(&folder).unwrap();
+                scratch.write(&[content.into()]).unwrap();
+                assert_eq!(publish(scratch, name).unwrap(), expected);
+                assert_eq!(std::fs::read(root.path().join(name)).unwrap(), b"first");
+            }
         }
-        assert_eq!(std::fs::read(root.path().join("x")).unwrap(), b"first");
-        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1, "no scratch is left");
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 2, "no scratch is left");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use lodestore_codec::path::Spelling;
 use lodestore_codec::Chain;
 use lodestore_sql::{Attribute, Heading};
 use lodestore_types::{ErrorKind, Result};
@@ -77,10 +78,11 @@ impl<'a> Plan<'a> {
             let open = || -> Result<Target> {
                 let spec = instance.store_spec(Some(store), of_user)?;
                 let store = instance.store(&spec.name)?;
-                if !of_user {
-                    instance.claim(&table.name().schema, &store)?;
+                if of_user {
+                    return Ok(Target { spec, store, spelling: Spelling::Exact });
                 }
-                Ok(Target { spec, store })
+                instance.claim(&table.name().schema, &store)?;
+                Target::open(instance, Some(&spec.name))
             };
             let opened = open().map_err(|error| error.with("attribute", &self.attributes[index].name))?;
             self.targets[index] = Some(opened);

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lodestore_codec::path::Spelling;
 use lodestore_db::{Connection, Pool};
 use lodestore_sql::journal::{JOURNAL_FORMAT, Journal};
 use lodestore_sql::{Heading, Statement};
@@ -25,6 +26,8 @@ pub(crate) struct Lifecycle {
     pub(super) claims: Claims,
     /// The places that journals are known to remember: schema, URL of the store, prefixes.
     pub(super) noted: Mutex<HashSet<(SchemaName, String, super::object::Prefixes)>>,
+    /// How stores tell names apart, by URL.
+    pub(super) spellings: Mutex<HashMap<String, Spelling>>,
     /// The identities of schemas whose journals are known to be there.
     opened: Mutex<HashMap<SchemaName, Arc<str>>>,
     /// The schemas whose journals were made in a transaction that may still be open.
@@ -44,6 +47,7 @@ impl Lifecycle {
             renewals: Renewals::default(),
             claims: Claims::default(),
             noted: Mutex::default(),
+            spellings: Mutex::default(),
             opened: Mutex::default(),
             tentative: Mutex::default(),
             recovered: Mutex::default(),

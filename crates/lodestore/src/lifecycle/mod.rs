@@ -11,7 +11,7 @@
 //!
 //! | table | columns | what a row says |
 //! |---|---|---|
-//! | `~lifecycle` | `property`, `value` | `format`: 2 if deleted rows were ever kept, else perhaps 1; a greater one is refused; `identity`: by which stores know the schema; `store:{name}`: the marker of a store; `epoch:{marker}`: the tokens of the claim there |
+//! | `~lifecycle` | `property`, `value` | `format`: 2 if deleted rows were ever kept, else perhaps 1; a greater one is refused; `identity`: by which stores know the schema; `store:{name}`: the marker of a store; `epoch:{marker}`: the tokens of the claim there; `place:...`: where its objects have been written ([`place`]); `clock`, `jump`: the recorded time ([`clock`]) |
 //! | `~intents` | `batch`, `renewed`, `revoked`, `objects` | a writer may be about to name these objects (all of a batch in one row, as JSON) |
 //! | `~released` | `id`, `store`, `path`, `tree`, `since` | a row that named this object is gone; a log: nothing in it is unique but `id` |
 //! | `~condemned` | `path`, `generation`, `since` | no new row may name the content at this hash path, up to this generation |
@@ -34,11 +34,13 @@
 //!    transaction.
 //! 2. **Look.** *Then* reads which of its hash paths are condemned; for these it takes the next generation, and
 //!    intends that as well, and looks again.
-//! 3. **Put.** Writes the objects; one that is there already at its hash path, whole, is relied on.
+//! 3. **Put.** Writes the objects, where nothing is; one that is there already at its hash path, with the same content, is
+//!    relied on. If it has other content of the same hash, the next generation is taken, from step 1 on.
 //! 4. **Commit.** In the user's transaction: deletes its own intents, which must all be there and not revoked (else
-//!    the insert fails: its lease was over), and inserts the rows. In files, intents are struck after the commit.
+//!    the insert fails: its lease was over), and inserts the rows. In files, intents are struck after the commit, and the file
+//!    must still be there in the transaction: whoever takes it over renames it in a transaction of its own.
 //!
-//! If the rows do not go in, objects under tokens are deleted at once, the others are released, and the intents are
+//! If the rows do not go in, objects under tokens that the store said it had written are deleted at once, the others are released, and the intents are
 //! deleted then. If it is not known whether a commit happened, all of them are released, and looked at like others.
 //! A writer that is at work for long renews its intents in the background.
 //!
@@ -62,8 +64,10 @@
 //!    so that a row that is moved from table to table, or into a table that has just been made, is met. What a row names is struck from the list (by id), what is intended is
 //!    left for later.
 //! 4. **Condemn** the hash paths among the rest, and commit. (Token paths need not be: nobody can newly name one.)
-//! 5. **Look again**: intents first, then references, each as committed after step 4.
-//! 6. **Delete** what is still not named, file by file; a folder's manifest last.
+//! 5. **Look again** at these, and at folders, whose files are listed before: intents first, then references, each as
+//!    committed after step 4. An intent in a folder counts for the folder.
+//! 6. **Delete** what is still not named, file by file, once the commits seen so far are durable; of a folder the files
+//!    that were listed, its manifest last.
 //! 7. **Strike** what was deleted or is named, by the ids that were taken.
 //!
 //! A reference is any text under `path` in a column of a codec, in any schema of the database, whatever store it names; in a
@@ -112,6 +116,7 @@ mod references;
 mod renew;
 mod report;
 mod scan;
+mod spelling;
 
 pub(crate) use generation::next_generation;
 pub(crate) use intent::Intent;

@@ -9,6 +9,8 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lodestore_codec::manifest;
+use lodestore_codec::path::Spelling;
 use lodestore_objects::Store;
 use lodestore_sql::journal::LONGEST_STEP;
 use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath, Timestamp};
@@ -45,6 +47,20 @@ impl Paths {
     /// True if one of those that name the file at a path is among them.
     fn covers(&self, path: &str) -> bool {
         owners(path).any(|owner| self.has(owner))
+    }
+
+    /// Adds the name of an object for a store that shows other names of folders than rows have: the last segment, which
+    /// has the hash or the token.
+    fn add_name(&mut self, text: &str) {
+        if let Some(name) = text.rsplit('/').next() {
+            self.add(&format!("/{}", name.to_ascii_lowercase()));
+        }
+    }
+
+    /// True if a segment of a path, but for the suffix of manifests, is one of those names.
+    fn covers_name(&self, path: &str) -> bool {
+        let path = path.strip_suffix(manifest::SUFFIX).unwrap_or(path);
+        path.split('/').any(|segment| self.has(&format!("/{}", segment.to_ascii_lowercase())))
     }
 }
 
@@ -86,11 +102,16 @@ impl Instance {
         let references = References::load(self, schema)?;
         let mut named = Paths::new();
         references.each(&mut |text| {
-            named.add(&spelled(text));
+            let path = spelled(text);
+            named.add(&path);
+            named.add_name(&path);
             Ok(())
         })?;
         let mut known = Paths::new();
-        let all_hashes = self.journalled(schema, &mut |path| known.add(path))?;
+        let all_hashes = self.journalled(schema, &mut |path| {
+            known.add(path);
+            known.add_name(path);
+        })?;
         let age = options.age.unwrap_or_else(|| self.config().get_int("gc.age"));
         let recorded = match options.dry_run || !self.has_journal(schema)? {
             true => None,
@@ -106,15 +127,18 @@ impl Instance {
             let now = store.now()?;
             // A clock of the store, or of the database, that has jumped makes nothing old.
             let is_ahead = age > 0 && recorded.is_some_and(|recorded| now.as_second() - recorded > LONGEST_STEP);
+            let folds = self.spelling(&store)? == Spelling::Folding;
             let mut found: Vec<Object> = Vec::new();
             self.each_listed(schema, &spec, &store, &mut |entry, place| {
                 let of_section = report.section(&place);
                 of_section.stored += 1;
                 let path = entry.path.as_str();
-                if named.covers(path) {
+                if named.covers(path) || (folds && named.covers_name(path)) {
                     of_section.referenced += 1;
                 } else if let Some(owner) = owners(path).find(|owner| known.has(owner)) {
                     sizes.add(&spec.name, owner, entry.size);
+                } else if folds && known.covers_name(path) {
+                    // It is deleted by the name that the journal knows.
                 } else if all_hashes && matches!(place, Section::Hash(..)) {
                     // A writer is about to name whatever it finds.
                 } else if is_ahead || now.as_second() - entry.modified.as_second() < age {

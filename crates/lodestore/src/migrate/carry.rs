@@ -52,10 +52,9 @@ impl<'a> Carrier<'a> {
     pub(super) fn new(table: &'a Table, plan: &'a Plan, way: Way) -> Result<Self> {
         let instance = table.instance();
         let open = |store: &str| -> Result<Target> {
-            let spec = instance.store_spec(Some(store), false)?;
-            let store = instance.store(&spec.name)?;
-            instance.claim(&table.name().schema, &store)?;
-            Ok(Target { spec, store })
+            let target = Target::open(instance, Some(store))?;
+            instance.claim(&table.name().schema, &target.store)?;
+            Ok(target)
         };
         let target = plan.chain(way.to()).store().map(open).transpose()?;
         let there = plan.stores(instance, way.to())?;

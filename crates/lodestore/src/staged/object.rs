@@ -162,15 +162,13 @@ impl Table {
             (["hash"], Some(_)) => (Kind::Content, String::new()),
             _ => return Err(refuse()),
         };
-        let spec = instance.store_spec(chain.store(), false)?;
-        let store = instance.store(&spec.name)?;
         let key = self.whole_key(key)?;
         let context = context_of(self.name(), name, &key);
-        let target = Target { spec, store };
+        let target = Target::open(instance, chain.store())?;
         let table = self.name();
         let path = match kind {
             // Nothing is written there.
-            Kind::Content => fresh_path(&target.spec, table.schema.as_str(), &table.table, &context, "")?,
+            Kind::Content => fresh_path(&target, table.schema.as_str(), &table.table, &context, "")?,
             _ => free_path(&target, table.schema.as_str(), &table.table, &context, &extension)?,
         };
         let intents = match kind {

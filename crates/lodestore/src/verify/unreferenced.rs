@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use lodestore_codec::hash::is_content_hash;
 use lodestore_codec::manifest;
+use lodestore_codec::path::Spelling;
 use lodestore_objects::{Entry, Store, each, interrupted};
 use lodestore_types::{Error, ErrorKind, Result, SchemaName, StorePath};
 
@@ -77,7 +78,18 @@ pub(super) fn search(verifier: &mut Verifier<'_, '_>, schemas: &[&str]) -> Resul
             return Ok(());
         }
     };
-    suspects.retain(|suspect| !is_named(&paths, &suspect.store.url(None), &suspect.entry.path));
+    let folding = |suspect: &Suspect| Ok(instance.spelling(&suspect.store)? == Spelling::Folding);
+    let folding = suspects.iter().map(folding).collect::<Result<Vec<bool>>>()?;
+    let mut folding = folding.into_iter();
+    suspects.retain(|suspect| {
+        let folds = folding.next().unwrap_or(false);
+        let path = &suspect.entry.path;
+        // Such a store shows other names of folders than rows have; the last one has the hash or the token.
+        let name = |segment: &str| path_number("", &format!("/{}", segment.to_ascii_lowercase()));
+        let text = path.as_str().strip_suffix(manifest::SUFFIX).unwrap_or(path.as_str());
+        let by_name = || text.split('/').any(|segment| paths.contains(&name(segment)));
+        !is_named(&paths, &suspect.store.url(None), path) && !(folds && by_name())
+    });
     let there = each(&suspects, |suspect| &suspect.store, |suspect| suspect.store.size(&suspect.entry.path))?;
     for (suspect, there) in suspects.into_iter().zip(there) {
         if matches!(there, Ok(None)) {
@@ -243,6 +255,8 @@ fn paths_of_all(instance: &Instance) -> Result<HashSet<u128>> {
                     // A row may name a store that is not there: then it names nothing that was listed.
                     if let Ok(store) = instance.store(&reference.store) {
                         paths.insert(path_number(&store.url(None), reference.path.as_str()));
+                        let name = reference.path.file_name().to_ascii_lowercase();
+                        paths.insert(path_number("", &format!("/{name}")));
                     }
                 }
             }
