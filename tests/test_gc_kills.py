@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import checker
 import lodestore as dj
 
 SECONDS = float(os.environ.get("LODESTORE_SOAK", "4"))
@@ -26,9 +27,11 @@ import numpy as np
 import lodestore as dj
 
 role, seed = sys.argv[1], int(sys.argv[2])
-dj.config.stores["main"] = json.loads(sys.argv[3])
-dj.config.stores["default"] = "main"
 chance = random.Random(seed)
+# Some write under other prefixes than the others.
+other = {"hash_prefix": "content", "schema_prefix": "arrays"} if chance.random() < 0.3 else {}
+dj.config.stores["main"] = {**json.loads(sys.argv[3]), **other}
+dj.config.stores["default"] = "main"
 connection = dj.conn()
 schema = dj.Schema("kills")
 table = dj.FreeTable("kills.thing")
@@ -58,6 +61,13 @@ while True:
                 with connection.transaction:
                     (table & f"id < {number}").delete_quick()
                     table.insert1(row, skip_duplicates=True)
+            if chance.random() < 0.1:
+                # Two deletes that come back together, or a part of another transaction.
+                with connection.transaction:
+                    (table & {"id": number + 1}).delete(prompt=False)
+                    (table & {"id": number + 2}).delete(prompt=False)
+                    if chance.random() < 0.3 and dj.config["gc.undelete"] and dj.deletions(schema):
+                        dj.undelete(schema)
         else:
             dj.gc.GarbageCollector(schema).collect(dry_run=False, full=chance.random() < 0.3)
     except dj.DataJointError as error:
@@ -173,6 +183,21 @@ def test_kills(database, stored_project, store_server, store_settings, tmp_path)
         path: path.removesuffix(".manifest.json").split("/inner/")[0].removesuffix("/a") for path in stored
     }
     assert {folder if (folder := whole[path]) in folders else path for path in stored} == named
+    # The same, seen by nothing of ours.
+    project.connection.close()
+    if project.connection.adapter.backend == "sqlite":
+        rows = checker.rows_of_sqlite(tmp_path / "project" / "lodestore.db", "kills")
+    elif project.connection.adapter.backend == "postgresql":
+        rows = checker.rows_of_postgresql(database.connect(database.database), "kills")
+    else:
+        rows = None
+    objects = (
+        checker.objects_of_folder(store_settings["location"])
+        if store_server.name == "file"
+        else checker.objects_of_bucket(store_settings)
+    )
+    if rows is not None:
+        assert checker.compare(checker.references(rows), objects) == []
     if store_server.name == "file":
         files = Path(store_settings["location"]).rglob("*")
         assert [file for file in files if file.name.endswith(".part")] == []

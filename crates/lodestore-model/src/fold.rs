@@ -38,9 +38,7 @@ pub fn explore_fold(protocol: FoldProtocol) -> Option<Vec<String>> {
     let mut seen = HashSet::from([State::default()]);
     let mut waiting = vec![(State::default(), Vec::new())];
     while let Some((state, way)) = waiting.pop() {
-        let lost = |key: usize| {
-            state.rows[key].is_some_and(|token| state.files[usize::from(token)] != Some(key as u8))
-        };
+        let lost = |key: usize| state.rows[key].is_some_and(|token| state.files[usize::from(token)] != Some(key as u8));
         if lost(0) || lost(1) {
             return Some(way);
         }
@@ -67,9 +65,11 @@ pub fn explore_fold(protocol: FoldProtocol) -> Option<Vec<String>> {
         }
         let mut scanned = state;
         for token in 0..2u8 {
-            let is_named = state.rows.iter().zip(0..).any(|(row, key)| {
-                *row == Some(token) && (protocol.compares_names || state.folder == Some(key))
-            });
+            let is_named = state
+                .rows
+                .iter()
+                .zip(0..)
+                .any(|(row, key)| *row == Some(token) && (protocol.compares_names || state.folder == Some(key)));
             if !is_named {
                 scanned.files[usize::from(token)] = None;
             }

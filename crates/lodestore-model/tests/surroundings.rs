@@ -11,7 +11,11 @@ fn periods_do_not_end_early_by_a_wrong_clock() {
         ("time without bounds", ClockProtocol { bounded: false, ..ClockProtocol::default() }, 8),
         ("a jump that is believed at second sight", ClockProtocol { confirms: false, ..ClockProtocol::default() }, 8),
         ("a jump that nobody disproves", ClockProtocol { disproves: false, ..ClockProtocol::default() }, 8),
-        ("deletes stamped by the clock alone", ClockProtocol { stamps_recorded: false, ..ClockProtocol::default() }, -8),
+        (
+            "deletes stamped by the clock alone",
+            ClockProtocol { stamps_recorded: false, ..ClockProtocol::default() },
+            -8,
+        ),
         ("time that goes back", ClockProtocol { monotonic: false, ..ClockProtocol::default() }, -8),
     ] {
         let way = explore_clock(protocol, wrong_by);

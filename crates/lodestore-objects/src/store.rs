@@ -81,13 +81,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// As [`Store::put`].
-    fn put_checked(
-        &self,
-        path: &StorePath,
-        payload: &[Segment],
-        mode: PutMode,
-        checksum: &str,
-    ) -> Result<PutOutcome> {
+    fn put_checked(&self, path: &StorePath, payload: &[Segment], mode: PutMode, checksum: &str) -> Result<PutOutcome> {
         let _ = checksum;
         self.put(path, payload, mode)
     }

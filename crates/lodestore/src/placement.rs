@@ -460,13 +460,11 @@ fn write(uploads: &[(usize, Upload)], which: &[usize]) -> Result<Vec<usize>> {
         uploads[*at].1.own.store(true, Ordering::Relaxed);
     }
     let is_taken = |writing: &&Writing| writing.outcome.get() == Some(&PutOutcome::AlreadyThere);
-    if let Some(writing) =
-        first.iter().chain(&last).filter(is_taken).find(|writing| !uploads[writing.upload].1.shared)
+    if let Some(writing) = first.iter().chain(&last).filter(is_taken).find(|writing| !uploads[writing.upload].1.shared)
     {
         // Files beside those of another folder of the same name are no part of it.
-        let own = |other: &&Writing| {
-            other.upload == writing.upload && other.outcome.get() == Some(&PutOutcome::Written)
-        };
+        let own =
+            |other: &&Writing| other.upload == writing.upload && other.outcome.get() == Some(&PutOutcome::Written);
         first.iter().chain(&last).filter(own).try_for_each(|other| other.put.store.delete(&other.put.path))?;
         return Err(taken(&writing.put));
     }
@@ -616,9 +614,8 @@ mod tests {
             store: None,
             compress_files: false,
         };
-        let mut uploads: Vec<(usize, Upload)> = (0..2)
-            .map(|at| (at, place(&target, table.name(), &context, &chain, object(), false).unwrap()))
-            .collect();
+        let mut uploads: Vec<(usize, Upload)> =
+            (0..2).map(|at| (at, place(&target, table.name(), &context, &chain, object(), false).unwrap())).collect();
         uploads[1].1.move_to(path);
         let other = uploads[0].1.path.clone();
         let mut fresh = Vec::new();

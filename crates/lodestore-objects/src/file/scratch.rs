@@ -178,13 +178,14 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = Folders::new(root.path().canonicalize().unwrap()).enter("".as_ref()).unwrap();
         for (content, expected) in [("first", PutOutcome::Written), ("second", PutOutcome::AlreadyThere)] {
-            for (name, publish) in [
-                ("x", Scratch::publish_by_link as fn(Scratch<'_>, &str) -> io::Result<PutOutcome>),
-                ("y", Scratch::publish_by_reserving),
-            ] {
+            let scratch = || {
                 let mut scratch = Scratch::new(&folder).unwrap();
                 scratch.write(&[content.into()]).unwrap();
-                assert_eq!(publish(scratch, name).unwrap(), expected);
+                scratch
+            };
+            assert_eq!(scratch().publish_by_link("x").unwrap(), expected);
+            assert_eq!(scratch().publish_by_reserving("y").unwrap(), expected);
+            for name in ["x", "y"] {
                 assert_eq!(std::fs::read(root.path().join(name)).unwrap(), b"first");
             }
         }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use lodestore_codec::path::Spelling;
 use lodestore_codec::Chain;
+use lodestore_codec::path::Spelling;
 use lodestore_sql::{Attribute, Heading};
 use lodestore_types::{ErrorKind, Result};
 

@@ -660,8 +660,11 @@ fn sizes_of(candidates: &[&Candidate], options: &CollectOptions, listed: &Sizes)
 }
 
 fn under_a_former_prefix() -> Error {
-    Error::new(ErrorKind::InvalidConfig, "the object is not in the sections of this store that the schema is known to use")
-        .with_hint("set `hash_prefix` and `schema_prefix` as they were when it was written, or delete it by hand")
+    Error::new(
+        ErrorKind::InvalidConfig,
+        "the object is not in the sections of this store that the schema is known to use",
+    )
+    .with_hint("set `hash_prefix` and `schema_prefix` as they were when it was written, or delete it by hand")
 }
 
 fn at_a_former_location(url: &str) -> Error {

@@ -123,10 +123,18 @@ enum Step {
     Undelete,
     /// Has the time of all that is kept be over, and collects.
     Expire,
+    /// Two deletes of one transaction.
+    KeepTwice,
+    /// Drops an attribute that owns objects.
+    AlterDrop,
+    /// Adds one, and renames another.
+    AlterRename,
+    /// Inserts, and deletes, under other prefixes than the other steps.
+    OtherPrefix,
 }
 
 /// Workloads about what is kept, each stopped at every point of its last step.
-const KEPT: [&[Step]; 8] = [
+const KEPT: [&[Step]; 16] = [
     &[Step::Insert, Step::Keep],
     &[Step::Insert, Step::Keep, Step::InsertOther, Step::Keep],
     &[Step::Insert, Step::Keep, Step::Undelete],
@@ -135,6 +143,14 @@ const KEPT: [&[Step]; 8] = [
     &[Step::Insert, Step::Keep, Step::Collect],
     &[Step::Insert, Step::InsertOther, Step::Keep, Step::Expire],
     &[Step::Insert, Step::Keep, Step::Drop],
+    &[Step::Insert, Step::KeepTwice],
+    &[Step::Insert, Step::KeepTwice, Step::Undelete],
+    &[Step::Insert, Step::AlterDrop],
+    &[Step::Insert, Step::AlterRename],
+    &[Step::Insert, Step::Keep, Step::AlterDrop],
+    &[Step::Insert, Step::OtherPrefix],
+    &[Step::Insert, Step::OtherPrefix, Step::DeleteAll],
+    &[Step::OtherPrefix, Step::Insert, Step::Collect],
 ];
 
 const STEPS: [Step; 10] = [
@@ -196,6 +212,29 @@ impl Step {
             Step::Keep => {
                 instance.configure(|config| config.set("gc.undelete", 3600.into()))?;
                 table.restrict("id < 4")?.delete()
+            }
+            Step::KeepTwice => {
+                instance.configure(|config| config.set("gc.undelete", 3600.into()))?;
+                instance.transaction(|| Ok(table.restrict("id = 1")?.delete()? + table.restrict("id = 2")?.delete()?))
+            }
+            Step::AlterDrop => {
+                let plan = table.alteration("id : int32\n---\ntrace=null : <npy@>")?;
+                table.alter(&plan).map(|_| 0)
+            }
+            Step::AlterRename => {
+                let definition = "id : int32\n---\ntrace=null : <npy@>\nadded=null : <blob@>\nkept=null : <blob@>  # {shared}";
+                let plan = table.alteration(definition)?;
+                table.alter(&plan).map(|_| 0)
+            }
+            Step::OtherPrefix => {
+                let objects = Path::new(instance.place()).with_file_name("objects");
+                let main = serde_json::json!({
+                    "protocol": "file", "location": objects, "hash_prefix": "content", "schema_prefix": "arrays"
+                });
+                let stores = serde_json::json!({ "default": "main", "main": main });
+                instance.configure(|config| config.set("stores", stores))?;
+                table.insert([thing(10, "one"), thing(11, "other")])?;
+                table.restrict("id = 2 or id = 10")?.delete()
             }
             Step::Undelete => lab.undelete(None).map(|tables| tables.len() as u64),
             Step::Expire => {

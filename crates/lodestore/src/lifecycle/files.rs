@@ -186,9 +186,8 @@ impl IntentFolder {
         let now = File::create_new(&clock).and_then(|file| file.metadata()?.modified());
         let _ = fs::remove_file(&clock);
         let modified = file.metadata().and_then(|metadata| metadata.modified());
-        let (now, modified) = now
-            .and_then(|now| Ok((now, modified?)))
-            .map_err(|cause| self.unusable("tell the age of a file", cause))?;
+        let (now, modified) =
+            now.and_then(|now| Ok((now, modified?))).map_err(|cause| self.unusable("tell the age of a file", cause))?;
         let lease = Duration::from_secs(lease.try_into().unwrap_or(0));
         Ok(now.duration_since(modified).is_ok_and(|age| age > lease))
     }
@@ -461,7 +460,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("x.intents"), "nonsense\n").unwrap();
         let error = IntentFolder::new(folder.path().to_owned()).all().unwrap_err();
-        assert!(error.to_string().contains("x.intents") && error.hint().unwrap().contains("delete this file"), "{error}");
+        assert!(
+            error.to_string().contains("x.intents") && error.hint().unwrap().contains("delete this file"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -497,7 +499,11 @@ mod tests {
         drop(found);
         other.abandoned(600).unwrap().into_iter().for_each(|abandoned| abandoned.forget().unwrap());
         writer.intend(&schema, "2", &named("b")).unwrap();
-        assert!(!writer.holds(["1"].into_iter()) && writer.holds(["2"].into_iter()) && paths(&other.all().unwrap()) == ["b"]);
+        assert!(
+            !writer.holds(["1"].into_iter())
+                && writer.holds(["2"].into_iter())
+                && paths(&other.all().unwrap()) == ["b"]
+        );
     }
 
     #[test]

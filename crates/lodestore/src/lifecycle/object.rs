@@ -5,7 +5,6 @@ use lodestore_codec::manifest;
 use lodestore_types::{Error, ErrorKind, Result, StorePath};
 use serde_json::{Value as Json, json};
 
-
 /// An object in a store; or a folder of objects, with its manifest beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Object {
@@ -94,13 +93,14 @@ pub(crate) fn is_like_ours(schema: &str, path: &StorePath) -> bool {
     let segments: Vec<&str> = path.segments().collect();
     let Some(at) = segments.iter().position(|segment| *segment == schema).filter(|at| *at > 0) else { return false };
     // `{attribute}.{token}{extension}` is ours, `{attribute}_{token}{extension}` DataJoint's.
+    let is_token = |token: &str| {
+        (4..=16).contains(&token.len())
+            && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
     let has_token = |name: &&str| {
         let stem = name.split('.').next().unwrap_or_default();
-        let token = name.split('.').nth(1).or_else(|| stem.rsplit_once('_').map(|(_, token)| token));
-        token.is_some_and(|token| {
-            (4..=16).contains(&token.len())
-                && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-        })
+        let tokens = [name.split('.').nth(1), stem.rsplit_once('_').map(|(_, token)| token)];
+        !name.contains('=') && tokens.into_iter().flatten().any(is_token)
     };
     let hash = path.file_name().split('.').next().unwrap_or_default();
     is_content_hash(hash) || segments.iter().skip(at + 2).any(has_token)
@@ -190,7 +190,8 @@ mod tests {
         ] {
             assert!(like_ours(path), "{path}");
         }
-        for path in ["raw/lab/readme.txt", "lab/Scan/trace.aB3-_x9Z.npy", "raw/session/a/movie.tiff", "raw/lab/a/x.md"] {
+        for path in ["raw/lab/readme.txt", "lab/Scan/trace.aB3-_x9Z.npy", "raw/session/a/movie.tiff", "raw/lab/a/x.md"]
+        {
             assert!(!like_ours(path), "{path}");
         }
     }

@@ -31,7 +31,13 @@ impl Instance {
         let record = StorePath::new(".lodestore/names.json")?;
         let told: Option<Json> = store.get(&record)?.and_then(|found| serde_json::from_slice(&found).ok());
         let spelling = match told.as_ref().and_then(|told| told["fold"].as_bool()) {
-            Some(folds) => if folds { Spelling::Folding } else { Spelling::Exact },
+            Some(folds) => {
+                if folds {
+                    Spelling::Folding
+                } else {
+                    Spelling::Exact
+                }
+            }
             None => {
                 let folds = folds(&**store)?;
                 store.put(&record, &[json!({ "fold": folds }).to_string().into_bytes().into()], PutMode::Replace)?;

@@ -69,7 +69,8 @@ impl Instance {
     /// # Errors
     /// The database's.
     pub(crate) fn expired_by_clock(&self, schema: &SchemaName) -> Result<bool> {
-        let ask = || Ok::<_, lodestore_types::Error>(!self.query(&self.deletions_of(schema).expired_by_clock()?)?.is_empty());
+        let ask =
+            || Ok::<_, lodestore_types::Error>(!self.query(&self.deletions_of(schema).expired_by_clock()?)?.is_empty());
         Ok(self.has_deletions(schema)? && ask()?)
     }
 

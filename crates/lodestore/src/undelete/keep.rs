@@ -84,7 +84,8 @@ impl Instance {
     /// True if a table has a row again that this transaction has deleted: both cannot come back together.
     fn meets_again(&self, before: &KeptSoFar, targets: &[Target]) -> Result<bool> {
         let dialect = self.dialect();
-        for target in targets.iter().filter(|target| before.content.tables.iter().any(|part| part.kept == target.kept)) {
+        for target in targets.iter().filter(|target| before.content.tables.iter().any(|part| part.kept == target.kept))
+        {
             let rows = KeptRows { dialect, table: &target.table, kept: &target.kept, deletion: &before.id };
             if !self.query(&Statement { sql: rows.taken(&target.key), parameters: Vec::new() })?.is_empty() {
                 return Ok(true);

@@ -274,13 +274,12 @@ impl<'a, 'w> Verifier<'a, 'w> {
             self.progress.rows += batch.rows as u64;
             for (attribute, row, read) in std::mem::take(&mut batch.cells) {
                 self.report.values += 1;
-                let holder =
-                    || Holder {
-                        table: table.clone(),
-                        attribute: attributes[attribute].clone(),
-                        row: batch.key_row(row),
-                        key: batch.key(row),
-                    };
+                let holder = || Holder {
+                    table: table.clone(),
+                    attribute: attributes[attribute].clone(),
+                    row: batch.key_row(row),
+                    key: batch.key(row),
+                };
                 match read {
                     Ok(reference) => self.value(reference, holder)?,
                     Err(error) => {
@@ -423,7 +422,9 @@ impl<'a, 'w> Verifier<'a, 'w> {
     /// True if a value names an object as it did when it was first read, or if that cannot be found out.
     fn still_names(&self, holder: &Holder, reference: &Reference) -> Result<bool> {
         let look = || -> Result<bool> {
-            let Some(table) = self.instance.find_table(&FullTableName::parse(&holder.table)?)? else { return Ok(false) };
+            let Some(table) = self.instance.find_table(&FullTableName::parse(&holder.table)?)? else {
+                return Ok(false);
+            };
             let Some(references) = References::of(&table.restrict(&holder.row)?)? else { return Ok(true) };
             let at = references.attributes().iter().position(|attribute| attribute.name == *holder.attribute);
             for batch in references {
