@@ -1,5 +1,6 @@
 """Settings of a store that change while objects stay where they are."""
 
+import pathlib
 import shutil
 
 import numpy as np
@@ -91,18 +92,22 @@ def test_objects_under_an_unknown_prefix_stay_in_the_journal(scan, stored_projec
 @pytest.mark.stores("file")
 def test_objects_at_a_former_location_stay_in_the_journal(scan, stored_project, store_settings, tmp_path):
     other = tmp_path / "other"
-    other.mkdir()
+    (other / ".lodestore").mkdir(parents=True)
+    (scan & "id = 2").delete(prompt=False)
+    # As the hint says that names the marker: the store is to be here from now on.
+    marker = ".lodestore/store.json"
+    (other / marker).write_bytes((pathlib.Path(store_settings["location"]) / marker).read_bytes())
     change(stored_project, store_settings, location=str(other))
     scan.insert1(everything(3))
     scan.delete(prompt=False)
     assert listed(stored_project) == []
     found = collect(stored_project)
-    assert found["deleted"] == 0 and len(found["failures"]) == 6
+    assert found["deleted"] == 0 and len(found["failures"]) == 3
     assert store_settings["location"] in found["failures"][0]
     stored_project.config.stores["old"] = store_settings
-    assert len(listed(stored_project, "old")) == 6
+    assert len(listed(stored_project, "old")) == 3
     found = collect(stored_project)
-    assert (found["deleted"], found["failures"], listed(stored_project, "old")) == (6, [], [])
+    assert (found["deleted"], found["failures"], listed(stored_project, "old")) == (3, [], [])
 
 
 @pytest.mark.stores("file")

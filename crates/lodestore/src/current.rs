@@ -57,12 +57,11 @@ impl Instance {
     /// extension make no path.
     pub fn new_object_path(&self, store: &str, context: &Context, extension: &str) -> Result<StorePath> {
         let table = TableName::existing(&context.table)?;
-        let target = Target::open(self, Some(store))?;
-        let path = free_path(&target, &context.schema, &table, context, extension)?;
         let is_at_work = WORK.with_borrow(|all| !all.is_empty());
-        if is_at_work {
-            let schema = SchemaName::new(&context.schema)?;
-            self.claim(&schema, &target.store)?;
+        let schema = is_at_work.then(|| SchemaName::new(&context.schema)).transpose()?;
+        let target = Target::open(self, Some(store), schema.as_ref())?;
+        let path = free_path(&target, &context.schema, &table, context, extension)?;
+        if let Some(schema) = schema {
             let fresh = Fresh::tree(target.store, path.clone());
             let intents = self.intend(&schema, fresh.as_object().into_iter().collect())?;
             let given = intents.iter().map(|intent| fresh.clone().intended(intent));

@@ -42,13 +42,15 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The store of this name, or the default one, as the project is configured.
+    /// The store of this name, or the default one, claimed for the objects of a schema.
     ///
     /// # Errors
-    /// `UnknownStore`, `InvalidConfig`; `Storage` if the store cannot be opened or asked.
-    pub(crate) fn open(instance: &Instance, store: Option<&str>) -> Result<Self> {
+    /// `UnknownStore`, `InvalidConfig`; `Storage` if the store cannot be opened or asked; as [`Instance::claim`].
+    pub(crate) fn open(instance: &Instance, store: Option<&str>, schema: Option<&SchemaName>) -> Result<Self> {
         let spec = instance.store_spec(store, false)?;
         let store = instance.store(&spec.name)?;
+        // First: nothing is written to a store that is not the known one.
+        schema.map(|schema| instance.claim(schema, &store)).transpose()?;
         let spelling = instance.spelling(&store)?;
         Ok(Target { spec, store, spelling })
     }
@@ -599,7 +601,7 @@ mod tests {
         table.insert1(row! { "id" => 1, "trace" => NdArray::from_f64(&[1.0]) }).unwrap();
         let fetch = || table.fetch().unwrap().remove(0).value("trace").unwrap().clone();
         let Value::Reference(Reference { path, .. }) = fetch() else { panic!("a reference") };
-        let target = Target::open(&instance, None).unwrap();
+        let target = Target::open(&instance, None, None).unwrap();
         let object = || NewObject {
             addressing: Addressing::Schema { extension: ".npy".into() },
             payload: Payload::from(bytes::Bytes::from("other")),

@@ -137,7 +137,7 @@ impl CloudStore {
             if found.bytes().await.map_err(|error| self.fail("read the object", &error))? != *expected {
                 return Ok(false);
             }
-            let writer = Writer::new();
+            let writer = Writer::new(None);
             let options = |mode| PutOptions { mode, attributes: writer.attributes(), ..PutOptions::default() };
             let update = options(object_store::PutMode::Update(version));
             let mut put = live.client.put_opts(&key, new.clone().into(), update).await;
@@ -148,7 +148,7 @@ impl CloudStore {
             match put {
                 Ok(_) => Ok(true),
                 Err(error) if is_taken(&error) || may_have_acted(&error) => match self.written_by(&live, &key).await? {
-                    Some(found) if found.as_deref() == Some(&writer.0) => Ok(true),
+                    Some(found) if found.as_deref() == Some(&*writer.token) => Ok(true),
                     _ if is_taken(&error) => Ok(false),
                     _ => Err(self.fail(DOING, &error)),
                 },

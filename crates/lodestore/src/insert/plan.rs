@@ -81,8 +81,7 @@ impl<'a> Plan<'a> {
                 if of_user {
                     return Ok(Target { spec, store, spelling: Spelling::Exact });
                 }
-                instance.claim(&table.name().schema, &store)?;
-                Target::open(instance, Some(&spec.name))
+                Target::open(instance, Some(&spec.name), Some(&table.name().schema))
             };
             let opened = open().map_err(|error| error.with("attribute", &self.attributes[index].name))?;
             self.targets[index] = Some(opened);

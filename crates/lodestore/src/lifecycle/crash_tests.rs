@@ -222,7 +222,8 @@ impl Step {
                 table.alter(&plan).map(|_| 0)
             }
             Step::AlterRename => {
-                let definition = "id : int32\n---\ntrace=null : <npy@>\nadded=null : <blob@>\nkept=null : <blob@>  # {shared}";
+                let definition =
+                    "id : int32\n---\ntrace=null : <npy@>\nadded=null : <blob@>\nkept=null : <blob@>  # {shared}";
                 let plan = table.alteration(definition)?;
                 table.alter(&plan).map(|_| 0)
             }

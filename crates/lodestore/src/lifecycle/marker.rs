@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 use super::references::{Form, form_of, spelled};
 use crate::Instance;
 
-const MARKER: &str = ".lodestore/store.json";
+pub(super) const MARKER: &str = ".lodestore/store.json";
 
 /// Rows looked at in each table, to see that a store without a marker holds the objects of rows that are there.
 const SAMPLE: usize = 3;

@@ -38,6 +38,8 @@ impl Instance {
                     Spelling::Exact
                 }
             }
+            // Nothing is written to what may be the mount point of a disk that is not mounted.
+            None if store.head(&StorePath::new(super::marker::MARKER)?)?.is_none() => return Ok(Spelling::Exact),
             None => {
                 let folds = folds(&**store)?;
                 store.put(&record, &[json!({ "fold": folds }).to_string().into_bytes().into()], PutMode::Replace)?;

@@ -51,11 +51,7 @@ impl<'a> Carrier<'a> {
     /// `UnknownStore`, `InvalidConfig`, `Storage` if the store cannot be opened.
     pub(super) fn new(table: &'a Table, plan: &'a Plan, way: Way) -> Result<Self> {
         let instance = table.instance();
-        let open = |store: &str| -> Result<Target> {
-            let target = Target::open(instance, Some(store))?;
-            instance.claim(&table.name().schema, &target.store)?;
-            Ok(target)
-        };
+        let open = |store: &str| -> Result<Target> { Target::open(instance, Some(store), Some(&table.name().schema)) };
         let target = plan.chain(way.to()).store().map(open).transpose()?;
         let there = plan.stores(instance, way.to())?;
         Ok(Carrier { instance, table, plan, way, target, there })

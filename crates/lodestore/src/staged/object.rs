@@ -164,7 +164,7 @@ impl Table {
         };
         let key = self.whole_key(key)?;
         let context = context_of(self.name(), name, &key);
-        let target = Target::open(instance, chain.store())?;
+        let target = Target::open(instance, chain.store(), Some(&self.name().schema))?;
         let table = self.name();
         let path = match kind {
             // Nothing is written there.
@@ -175,7 +175,6 @@ impl Table {
             // Content has no place yet: the insert intends it.
             Kind::Content => Vec::new(),
             _ => {
-                instance.claim(&table.schema, &target.store)?;
                 let object = Object { store: target.spec.name.clone(), path: path.clone(), tree: true };
                 instance.intend(&table.schema, vec![object])?
             }
