@@ -3,8 +3,9 @@
 import os
 import threading
 
-import lodestore as dj
 import pytest
+
+import lodestore as dj
 from lodestore.errors import DataJointError
 
 # The collision that Wang, Feng, Lai and Yu published in 2004.
@@ -14,9 +15,7 @@ ONE = bytes.fromhex(
     "d8823e3156348f5bae6dacd436c919c6dd53e2b487da03fd02396306d248cda0"
     "e99f33420f577ee8ce54b67080a80d1ec69821bcb6a8839396f9652b6ff72a70"
 )
-TWO = bytes(
-    byte ^ (0x80 if at in (19, 45, 59, 83, 109, 123) else 0) for at, byte in enumerate(ONE)
-)
+TWO = bytes(byte ^ (0x80 if at in (19, 45, 59, 83, 109, 123) else 0) for at, byte in enumerate(ONE))
 
 
 @pytest.fixture

@@ -126,7 +126,10 @@ def test_folders_that_earlier_versions_shared_lose_nothing(scan, project, locati
     project.connection.query(
         """UPDATE "lab.scan" SET trace = replace(trace, 'name=%%41', 'name=A'), file = replace(file, 'name=%%41', 'name=A')"""
     )
-    assert whole(scan) == 2 and {os.path.dirname(found["trace"].path)[-2:] for found in scan.to_dicts()} == {"a1", "A1"}
+    assert whole(scan) == 2 and {os.path.dirname(found["trace"].path)[-2:] for found in scan.to_dicts()} == {
+        "a1",
+        "A1",
+    }
     found = full(project)
     assert (found["deleted"], found["failures"], whole(scan)) == (0, [], 2)
     assert dj.verify(project.Schema("lab"), deep=True).sound

@@ -727,7 +727,9 @@ def test_rows_that_two_change_at_once_leave_nothing(scan, schema, project, objec
 
 
 @pytest.mark.databases("sqlite")
-def test_a_clock_that_is_eight_days_ahead_ends_no_period(scan, schema, project, objects, other_clock, database, tmp_path):
+def test_a_clock_that_is_eight_days_ahead_ends_no_period(
+    scan, schema, project, objects, other_clock, database, tmp_path
+):
     """A machine opens the project, and collects, with a wrong clock: what is kept for a week stays."""
     project.config["gc.grace"] = 7 * 86400
     project.config["gc.undelete"] = 7 * 86400
@@ -746,7 +748,11 @@ for _ in range(3):
     assert "clock" in found["failures"][0], found
 (dj.FreeTable("lab.scan") & "id = 2").delete(prompt=False)
 """
-    environment = {**os.environ, **database.environment(project), "DJ_DATABASE_PATH": str(tmp_path / "project")}
+    environment = {
+        **os.environ,
+        **database.environment(project),
+        "DJ_DATABASE_PATH": str(tmp_path / "project"),
+    }
     environment |= {"LD_PRELOAD": str(other_clock), "CLOCK_SHIFT": str(8 * 86400)}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True

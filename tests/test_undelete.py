@@ -711,7 +711,7 @@ def test_what_one_transaction_deleted_comes_back_together(kept, tmp_path):
         (Note & "note = 2").delete(prompt=False)
         Note.insert1({"note": 2, "rig": 1, "scan": 1})
         (Note & "note = 2").delete(prompt=False)
-    newer, older = dj.deletions(other)
+    _newer, older = dj.deletions(other)
     dj.undelete(other, older["deletion"])
     assert (Note & "note = 2").fetch1("rig") is None
 
