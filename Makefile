@@ -91,7 +91,7 @@ $(BIN)/.demo: $(BIN)/python Makefile
 	@touch $@
 
 $(BIN)/.test: $(BIN)/python Makefile
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pytest>=8" "hypothesis>=6" "matplotlib>=3.8" \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pytest>=8" "hypothesis>=6" "matplotlib>=3.8" "resvg-py>=0.2" \
 		"pandas>=2.2" "polars>=1.20" "pyarrow>=17" "duckdb>=1" "zarr>=2.18" "h5py>=3.8" "dask[array]>=2024.1" "xarray>=2024.1" "networkx>=3" "distributed>=2024.8" "datajoint[postgres]>=2.3" \
 		"moto[s3]>=5" "flask>=3" "flask-cors" "setuptools>=77"
 	# Without what they require: DataJoint is what Lodestore stands for there, and their exports to NWB are not tried.

@@ -21,7 +21,7 @@ def of_stub(tree):
         elif isinstance(node, ast.ClassDef):
             found[node.name] = None
             for member in node.body:
-                if isinstance(member, ast.FunctionDef):
+                if isinstance(member, ast.FunctionDef) and not member.name.startswith("__"):
                     is_property = any(
                         isinstance(mark, ast.Name) and mark.id == "property" for mark in member.decorator_list
                     )

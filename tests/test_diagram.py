@@ -112,7 +112,7 @@ def test_as_text(lab, schema):
     assert drawn.startswith("flowchart LR\n") and '  subgraph lab["lab"]' in drawn
     assert 'lab__unit(["Unit"]):::imported' in drawn and 'lab__unit__spike["Spike"]:::part' in drawn
     assert "lab_session --> lab__unit\n" in drawn and "lab__person -.-> lab_session\n" in drawn
-    assert drawn.count("linkStyle") == 7 and "#C77D3A" in drawn
+    assert drawn.count("linkStyle") == 7 and "#C2700A" in drawn
 
 
 def test_what_rows_depend_on(lab):

@@ -3,6 +3,7 @@
 import types
 
 from . import _lodestore
+from .drawing import Drawable
 from .expression import as_expression
 from .logs import logger
 from .names import class_names, unquoted
@@ -14,8 +15,8 @@ from .trace import ForeignKeys, Rows, cascade, down, seed_of, trace
 diagram_active = True
 
 
-class Diagram:
-    """Some tables, and the foreign keys between them.
+class Diagram(Drawable):
+    """Some tables, and the foreign keys between them. A notebook shows it as a picture; `save` writes it to a file.
 
     `source` is a table (class or instance), a schema, or a module with a name `schema`; `context` says what
     tables are called, by default the caller's names.
@@ -27,6 +28,9 @@ class Diagram:
     `Diagram.trace` and `Diagram.cascade` give a diagram whose tables are restricted to what rows depend on, or to what
     depends on them; `restrict` restricts all tables below one.
     """
+
+    #: The tables that are shown as one node for each schema.
+    _collapsed = frozenset()
 
     def __init__(self, source, context=None):
         self._context = dict(_names_of_caller() if context is None else context)
@@ -88,6 +92,11 @@ class Diagram:
         diagram = object.__new__(type(self))
         diagram.__dict__.update(self.__dict__)
         diagram._names = self._keys._order(list(dict.fromkeys(names)))
+        diagrams = [self] if other is None else [self, other]
+        collapsed = {name for each in diagrams for name in each._collapsed}
+        # What one of them shows is shown.
+        expanded = {name for each in diagrams for name in each._names if name not in each._collapsed}
+        diagram._collapsed = frozenset((collapsed - expanded).intersection(diagram._names))
         if other is not None:
             diagram._context = {**other._context, **self._context}
         return diagram
@@ -129,8 +138,13 @@ class Diagram:
         return self._with([*self._names, *parts])
 
     def collapse(self):
-        """The same tables: how a schema is folded together is a matter of drawing."""
-        return self._with(self._names)
+        """Returns the same tables, drawn as one node for each schema.
+
+        In a sum with another diagram, the tables that the other one shows are drawn one by one.
+        """
+        diagram = self._with(self._names)
+        diagram._collapsed = frozenset(self._names)
+        return diagram
 
     def restrict(self, rows):
         """The tables that depend on those of `rows` restricted to what refers to them, also to those of earlier calls.
@@ -230,12 +244,6 @@ class Diagram:
         """What each table is called: its class in the context, else its full name."""
         known = class_names(self._context)
         return {name: known.get(name, name) for name in self._names}
-
-    def make_mermaid(self):
-        """The diagram as text for Mermaid."""
-        from .mermaid import mermaid
-
-        return mermaid(self)
 
     def __repr__(self):
         labels = self.labels()

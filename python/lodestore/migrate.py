@@ -2,7 +2,7 @@
 
 from . import _lodestore
 from .deploy import _tables
-from .mermaid import tier_of
+from .names import tier_of
 
 #: The hidden columns of rows that are computed: declared type, comment, and what MySQL and PostgreSQL make of it.
 _JOB_COLUMNS = {

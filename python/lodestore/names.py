@@ -1,5 +1,6 @@
 """What the tables of a database are called in a program."""
 
+import re
 import types
 
 from .table import Table
@@ -36,3 +37,16 @@ def class_names(context):
 def unquoted(name):
     """A full table name without its quotes: ``schema.table``."""
     return name.replace("`", "").replace('"', "")
+
+
+def tier_of(name):
+    """Returns the tier that follows from a full table name, in lower case; `other` if none does."""
+    table = name.partition(".")[2]
+    match = re.fullmatch(
+        r"(#|__|_)?[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*((?:__[a-z][a-z0-9]*(?:_[a-z][a-z0-9]*)*)*)", table
+    )
+    if match is None:
+        return "other"
+    if match[3]:
+        return "part"
+    return {"#": "lookup", "_": "imported", "__": "computed", None: "manual"}[match[1]]

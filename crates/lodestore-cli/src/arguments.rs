@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use lodestore::Subset;
 
 /// Look after a Lodestore project: its rows and its objects.
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     ///
     /// Deletes can be undone that happened while the setting `gc.undelete` was greater than 0, for so many seconds.
     Undelete(Undelete),
+    /// Draw the tables of schemas and the foreign keys between them.
+    Diagram(Diagram),
     /// Give an attribute's values another codec or store while others read and write, or look after such migrations.
     ///
     /// Every copy is read back and compared before it counts. The old values stay until `--confirm`; `--revert` brings them
@@ -181,4 +183,36 @@ pub(crate) struct Tier {
     /// Leave the old values until the migrations are confirmed or reverted.
     #[arg(long, requires = "apply")]
     pub(crate) keep_old: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diagram {
+    /// The schemas; all of them if none is named.
+    #[arg(value_name = "SCHEMA")]
+    pub(crate) schemas: Vec<String>,
+    /// Write to this file instead of the standard output. Its ending determines the format: `.svg`, `.mmd`, `.mermaid`,
+    /// `.dot` or `.gv`.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The format, if it does not follow from the name of the file.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<DiagramFormat>,
+    /// The colours, instead of those of the setting `display.diagram_theme`.
+    #[arg(long, value_name = "THEME", value_parser = ["light", "dark", "auto"])]
+    pub(crate) theme: Option<String>,
+    /// Where children are drawn, instead of as the setting `display.diagram_direction` says: from left to right, or from
+    /// top to bottom.
+    #[arg(long, value_name = "DIRECTION", value_parser = ["LR", "TB"])]
+    pub(crate) direction: Option<String>,
+    /// Show each schema as one node.
+    #[arg(long)]
+    pub(crate) collapse: bool,
+}
+
+/// What a diagram is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiagramFormat {
+    Svg,
+    Mermaid,
+    Dot,
 }

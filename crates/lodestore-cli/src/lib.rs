@@ -5,6 +5,7 @@
 //! error stream. The [status](ExitStatus) tells what was found.
 
 mod arguments;
+mod diagram;
 mod gc;
 mod migrate;
 mod output;
@@ -71,6 +72,7 @@ fn carry_out(arguments: &Arguments) -> Result<ExitStatus> {
         Command::Gc(options) => gc::run(&instance, arguments, options),
         Command::Undelete(options) => undelete::run(&instance, arguments, options),
         Command::Migrate(options) => migrate::run(&instance, arguments, options),
+        Command::Diagram(options) => diagram::run(&instance, options),
         Command::Tier(options) => tier::run(&instance, arguments, options),
     }
 }

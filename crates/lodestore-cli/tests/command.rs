@@ -180,3 +180,47 @@ fn faults_of_the_caller() {
     For more information, try '--help'.
     ");
 }
+
+#[test]
+fn a_diagram() {
+    let folder = tempfile::tempdir().unwrap();
+    project(folder.path());
+    let instance = Instance::embedded(folder.path().join("lodestore")).unwrap();
+    let lab = instance.schema("lab").unwrap();
+    lab.declare("Mean", Tier::Computed, "-> Scan\n---\nmean : float64").unwrap();
+    insta::assert_snapshot!(lodestore(folder.path(), &["diagram", "lab", "--format", "dot", "--theme", "dark"]), @r##"
+    status 0
+    --- out
+    digraph {
+      graph [rankdir=LR, bgcolor="#14171C", fontname="Helvetica", fontsize=11]
+      node [style="filled,rounded", shape=box, fontname="Helvetica", fontsize=12, height=0.35]
+      edge [dir=none]
+      subgraph "cluster_lab" {
+        graph [label="lab", labeljust=l, style="filled,rounded", fillcolor="#1A1E25", color="#38404B", fontcolor="#A3ADBA"]
+        "lab.scan" [label="Scan", tooltip="lab.scan\n\nscan : int32\n---\ndata : <object@>", fillcolor="#173322", color="#58B980", fontcolor="#C4EED3"]
+        "lab.__mean" [label="Mean", tooltip="lab.__mean\n\nscan : int32\n---\nmean : float64", fillcolor="#40201A", color="#EC7A5C", fontcolor="#FCD2C5", shape=ellipse, style=filled]
+      }
+      "lab.scan" -> "lab.__mean" [style=solid, penwidth=2.6, color="#8A94A3", tooltip="Mean → Scan"]
+    }
+    "##);
+    let svg = lodestore(folder.path(), &["diagram"]);
+    assert!(
+        svg.starts_with("status 0\n--- out\n<svg ")
+            && svg.contains("<title>lab.scan\n\nscan : int32\n---\ndata : &lt;object@&gt;</title>")
+    );
+    assert_eq!(lodestore(folder.path(), &["diagram", "--collapse", "-o", "all.mmd"]), "status 0\n");
+    let mermaid = fs::read_to_string(folder.path().join("all.mmd")).unwrap();
+    assert!(mermaid.contains("lab[[\"lab (2 tables)\"]]:::collapsed"), "{mermaid}");
+    insta::assert_snapshot!(lodestore(folder.path(), &["diagram", "-o", "all.pdf"]), @"
+    status 1
+    --- err
+    error: the ending of `all.pdf` names no format
+    hint: name a file that ends in .svg, .mmd or .dot, or give `--format`
+    ");
+    insta::assert_snapshot!(lodestore(folder.path(), &["diagram", "rig"]), @"
+    status 1
+    --- err
+    error: there is no schema `rig`
+    hint: the schemas are: lab
+    ");
+}

@@ -12,7 +12,7 @@ fn main() -> std::io::Result<()> {
     for (name, diagram) in schemas::all() {
         for (suffix, diagram) in [("lr", diagram.clone()), ("tb", schemas::turned(&diagram))] {
             let begun = Instant::now();
-            let svg = diagram.svg(Theme::Light);
+            let svg = diagram.svg(Theme::Auto);
             println!("{name}_{suffix}: {} tables, {:?}", diagram.nodes.len(), begun.elapsed());
             std::fs::write(format!("{folder}/{name}_{suffix}.svg"), svg)?;
         }

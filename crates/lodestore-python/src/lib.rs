@@ -7,6 +7,7 @@ mod columns;
 mod condition;
 mod config;
 mod convert;
+mod diagram;
 mod error;
 mod heading;
 mod instance;
@@ -37,6 +38,8 @@ mod _lodestore {
     use crate::columns::{ArrowStream, Columns, Stream};
     #[pymodule_export]
     use crate::config::Config;
+    #[pymodule_export]
+    use crate::diagram::Drawing;
     #[pymodule_export]
     use crate::heading::Attribute;
     #[pymodule_export]

@@ -269,6 +269,11 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         codec: &dyn Fn(&str) -> Result<CoreType>,
     ) -> Result<Option<Heading>>;
 
+    /// Two queries for [`read_outlines`](crate::read_outlines): all visible columns of a schema (table, column, type, a
+    /// number that is not 0 in the primary key), and the comments (table, column or `""` for the table, comment). If the
+    /// second one fails because a table is missing, there are no comments.
+    fn outline_queries(&self, schema: &SchemaName) -> [Statement; 2];
+
     /// The foreign keys of all visible tables of a schema, or of all schemas, for [`Dialect::read_dependencies`]. Those of
     /// one schema cost as much as it has tables, however many there are in others.
     fn dependencies(&self, schema: Option<&SchemaName>) -> Statement;

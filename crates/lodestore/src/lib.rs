@@ -82,6 +82,7 @@ mod condition;
 pub mod config;
 mod current;
 mod delete;
+mod diagram;
 mod drop;
 mod fetch;
 mod filepath;
@@ -122,6 +123,7 @@ pub use algebra::Universal;
 pub use columns::Columns;
 pub use condition::IntoCondition;
 pub use delete::{Affected, DeleteOptions, PartIntegrity};
+pub use diagram::DiagramOptions;
 pub use fetch::{FetchOptions, OnError};
 pub use graph::{Graph, Link};
 pub use insert::{Batch, Duplicates, InsertOptions, Invalid, Progress, Validation};
@@ -149,6 +151,7 @@ pub use verify::{Depth, Finding, FindingKind, Repaired, Subset, VerifyOptions, V
 pub use lodestore_codec as codec;
 pub use lodestore_codec::npy::Index;
 pub use lodestore_db::{Answer, Column, ColumnData, ColumnKind, Strings, set_interrupt_check, set_warning_hook};
+pub use lodestore_diagram::{self as picture, Diagram};
 pub use lodestore_objects as store;
 pub use lodestore_sql::definition::Reference as TableReference;
 pub use lodestore_sql::{

@@ -210,6 +210,16 @@ fn strange(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("the catalog tells {what} in a form that was not asked for"))
 }
 
+pub(super) fn outline_queries(schema: &SchemaName) -> [Statement; 2] {
+    let name = schema.as_str();
+    let columns = "SELECT table_name, column_name, column_type, column_key = 'PRI' FROM information_schema.columns WHERE \
+                   table_schema = ? AND SUBSTR(table_name, 1, 1) <> '~' AND SUBSTR(column_name, 1, 1) <> '_' ORDER BY \
+                   table_name, ordinal_position";
+    let comments = "SELECT table_name, column_name, column_comment FROM information_schema.columns WHERE table_schema = ? \
+                    UNION ALL SELECT table_name, '', table_comment FROM information_schema.tables WHERE table_schema = ?";
+    [ask(columns, &[name]), ask(comments, &[name, name])]
+}
+
 /// One row for each column of each foreign key: schema, table and name of the key, parent, both columns, whether the
 /// child's column may be NULL, and whether an index makes the child's columns unique. Each catalog table is read once:
 /// MariaDB would read it again for every row of a subquery.

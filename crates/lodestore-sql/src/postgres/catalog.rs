@@ -272,6 +272,19 @@ fn strange(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("the catalog tells {what} in a form that was not asked for"))
 }
 
+pub(super) fn outline_queries(schema: &SchemaName) -> [Statement; 2] {
+    let columns = "SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), (EXISTS (SELECT 1 FROM \
+                   pg_constraint p WHERE p.conrelid = c.oid AND p.contype = 'p' AND a.attnum = ANY (p.conkey)))::int FROM \
+                   pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid \
+                   WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND c.relname !~ '^~' AND a.attnum > 0 AND NOT \
+                   a.attisdropped AND a.attname !~ '^_' ORDER BY c.oid, a.attnum";
+    let comments = "SELECT c.relname::text, coalesce(a.attname::text, ''), d.description FROM pg_description d JOIN \
+                    pg_class c ON c.oid = d.objoid JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_attribute a \
+                    ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0 WHERE n.nspname = $1 AND \
+                    d.classoid = 'pg_class'::regclass AND c.relkind IN ('r', 'p')";
+    [ask(columns, &[schema.as_str()]), ask(comments, &[schema.as_str()])]
+}
+
 /// One row for each column of each foreign key: child, number of the key, parent, both columns, whether the child's
 /// column may be NULL, and whether an index makes the child's columns unique.
 pub(super) fn dependencies(schema: Option<&SchemaName>) -> Statement {

@@ -215,6 +215,15 @@ fn strange(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("the catalog tells {what} in a form that was not asked for"))
 }
 
+pub(super) fn outline_queries(schema: &SchemaName) -> [Statement; 2] {
+    let columns = "SELECT substr(m.name, length(?1) + 1), c.name, c.type, c.pk FROM sqlite_schema m JOIN \
+                   pragma_table_xinfo(m.name) c WHERE m.type = 'table' AND substr(m.name, 1, length(?1)) = ?1 AND \
+                   substr(m.name, length(?1) + 1, 1) <> '~' AND substr(c.name, 1, 1) <> '_' ORDER BY m.rowid, c.cid";
+    let comments =
+        format!("SELECT \"table_name\", \"attribute_name\", \"comment\" FROM {}", hidden(schema, "comments"));
+    [ask(columns, &[&format!("{schema}.")]), ask(comments, &[])]
+}
+
 /// One row for each column of each foreign key: child, number of the key, parent, both columns, whether the child's
 /// column may be NULL, and whether an index makes the child's columns unique.
 pub(super) fn dependencies(schema: Option<&SchemaName>) -> Statement {

@@ -173,6 +173,10 @@ impl Dialect for Sqlite {
         catalog::read_heading(table, results, codec)
     }
 
+    fn outline_queries(&self, schema: &SchemaName) -> [Statement; 2] {
+        catalog::outline_queries(schema)
+    }
+
     fn dependencies(&self, schema: Option<&SchemaName>) -> Statement {
         catalog::dependencies(schema)
     }
