@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::time::Duration;
 
 use lodestore_codec::{Chain, Codec, NativeBlobCodec, Registry, TypeSpec};
 use lodestore_db::{Connection, Pool};
@@ -180,11 +181,53 @@ impl Instance {
     /// `InvalidName`; otherwise the database's.
     pub fn schema(&self, name: &str) -> Result<Schema> {
         let name = SchemaName::new(name)?;
-        if !self.schema_exists(&name)? {
-            self.write(Vec::new(), |connection| run_all(connection, &self.dialect().create_schema(&name)))?;
-        }
+        self.making(&name, || {
+            if !self.schema_exists(&name)? {
+                self.write(Vec::new(), |connection| run_all(connection, &self.dialect().create_schema(&name)))?;
+            }
+            Ok(())
+        })?;
         self.recover(&name)?;
         Ok(Schema::new(self.clone(), name))
+    }
+
+    /// Makes something in a schema that other programs may be making at the same moment. Where the database lets one
+    /// wait for the other, they do; what fails all the same, in the many ways in which databases report such a collision,
+    /// is tried again: `make` looks first whether it is there.
+    pub(crate) fn making<T>(&self, schema: &SchemaName, make: impl Fn() -> Result<T>) -> Result<T> {
+        const ATTEMPTS: u64 = 6;
+        if self.in_transaction() {
+            return make();
+        }
+        let collides = |error: &Error| {
+            // "It exists already" is an error of syntax to PostgreSQL.
+            use ErrorKind::{Database, Duplicate, Integrity, LostConnection, MissingTable, QuerySyntax};
+            matches!(error.kind(), Database | Duplicate | Integrity | LostConnection | MissingTable | QuerySyntax)
+        };
+        let mut attempt = 1;
+        loop {
+            let outcome = self.make_alone(schema, &make);
+            match outcome {
+                Err(error) if attempt < ATTEMPTS && collides(&error) => {
+                    // Programs that began together should not go on together.
+                    let spread = u64::from(std::process::id()) % 7;
+                    std::thread::sleep(Duration::from_millis(attempt * (10 + 3 * spread)));
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Runs `make` while no other program runs anything for the schema, where locks outlive transactions.
+    fn make_alone<T>(&self, schema: &SchemaName, make: &impl Fn() -> Result<T>) -> Result<T> {
+        let lock = self.dialect().named_lock(&format!("lodestore make {schema}"));
+        let Some((take, give_back)) = lock.and_then(|lock| Some((lock.take, lock.give_back?))) else { return make() };
+        self.query(&take)?;
+        let outcome = make();
+        // A connection that is lost has given it back.
+        let _ = self.query(&give_back);
+        outcome
     }
 
     /// The schema `name`, if it is there.

@@ -91,6 +91,10 @@ impl Schema {
 
     /// Makes a declared table, unless it is there by now.
     pub(crate) fn make_table(&self, declaration: &Declaration) -> Result<()> {
+        self.instance.making(&self.name, || self.try_to_make_table(declaration))
+    }
+
+    fn try_to_make_table(&self, declaration: &Declaration) -> Result<()> {
         let name = &declaration.table;
         let in_table = |error: Error| error.with("table", name);
         let statements = self.instance.dialect().declare(declaration).map_err(in_table)?;

@@ -71,7 +71,7 @@ impl Expression {
         // The key stands first in the group, so that an index on it helps.
         let mut by: Vec<String> = by.collect();
         by.dedup();
-        Ok(grouped(joined, Some(by), columns, true, Heading { table: None, ..result }))
+        grouped(joined, Some(by), columns, true, Heading { table: None, ..result }).checked()
     }
 }
 
@@ -101,7 +101,7 @@ impl Universal {
         let (columns, attributes) = self.key(expression)?;
         let heading = Heading { attributes, ..Heading::default() };
         let node = Node::Distinct { input: expression.clone(), columns };
-        Ok(Expression { node: Arc::new(node), heading: Arc::new(heading) })
+        Expression::of(node, Arc::new(heading)).checked()
     }
 
     /// One row for each combination of values (one row in all without attributes), with what `named` computes over it.
@@ -119,7 +119,7 @@ impl Universal {
         let (all, heading) = projection.resolve(&grouping, &group.heading)?;
         columns.extend(all.into_iter().skip(columns.len()));
         let by = Some(self.names.clone()).filter(|names| !names.is_empty());
-        Ok(grouped(group.clone(), by, columns, false, heading))
+        grouped(group.clone(), by, columns, false, heading).checked()
     }
 
     /// The attributes as columns and as the key of a result.
@@ -146,5 +146,5 @@ fn grouped(
     heading: Heading,
 ) -> Expression {
     let node = Node::Aggregate { input, by, columns, keeps_order };
-    Expression { node: Arc::new(node), heading: Arc::new(heading) }
+    Expression::of(node, Arc::new(heading))
 }

@@ -51,6 +51,20 @@ pub(super) enum Predicate {
     Exists(Expression),
 }
 
+impl Predicate {
+    /// What it adds to the depth of an expression that it restricts: see [`Expression`].
+    pub(super) fn depth(&self) -> usize {
+        match self {
+            Predicate::All(items) | Predicate::Any(items) => {
+                1 + items.iter().map(Predicate::depth).max().unwrap_or_default()
+            }
+            Predicate::Not(inner) => 1 + inner.depth(),
+            Predicate::In(_, expression) | Predicate::Exists(expression) => 3 + expression.depth,
+            _ => 0,
+        }
+    }
+}
+
 /// The left side of an equality.
 #[derive(Debug, Clone)]
 pub(super) enum Operand {

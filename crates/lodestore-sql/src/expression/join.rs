@@ -70,14 +70,14 @@ impl Expression {
             _ if right.determines(left) => follow(right, left, false),
             _ => unite(left, right, false),
         };
-        Ok(self.paired(other, options.kind, heading))
+        self.paired(other, options.kind, heading).checked()
     }
 
     /// The join itself, with a heading that was found out already.
     pub(super) fn paired(&self, other: &Expression, kind: JoinKind, heading: Heading) -> Expression {
         let on = self.heading.names().filter(|name| other.heading.get(name).is_some()).map(str::to_owned).collect();
         let node = Node::Join { left: self.clone(), right: other.clone(), on, kind };
-        Expression { node: Arc::new(node), heading: Arc::new(heading) }
+        Expression::of(node, Arc::new(heading))
     }
 }
 

@@ -71,7 +71,13 @@ use top::Order;
 pub struct Expression {
     node: Arc<Node>,
     heading: Arc<Heading>,
+    /// How much stack it takes to walk through it: a restriction counts 1, other operators 2, a query in a condition 3 more.
+    depth: usize,
 }
+
+/// What deeper queries would take to be rendered and dropped, stacks may not have. Databases end at about as many nested
+/// operators.
+const MAX_DEPTH: usize = 1000;
 
 #[derive(Debug)]
 enum Node {
@@ -124,7 +130,7 @@ impl Expression {
     /// [`ErrorKind::InvalidRequest`] if the heading belongs to no table.
     pub fn table(heading: Arc<Heading>) -> Result<Self> {
         let table = heading.table.clone().ok_or_else(|| not_a_table("query"))?;
-        Ok(Expression { node: Arc::new(Node::Table(table)), heading })
+        Ok(Expression::of(Node::Table(table), heading))
     }
 
     /// The attributes of the result.
@@ -187,7 +193,7 @@ impl Expression {
             Predicate::Constant(true) => self.clone(),
             predicate => {
                 let node = Node::Restrict { input: self.clone(), predicate: Box::new(predicate) };
-                self.with(node, self.heading.clone())
+                Expression::of(node, self.heading.clone()).checked()?
             }
         })
     }
@@ -198,7 +204,7 @@ impl Expression {
     /// [`ErrorKind::UnknownAttribute`] or [`ErrorKind::InvalidRequest`].
     pub fn project(&self, projection: &Projection) -> Result<Self> {
         let (columns, heading) = projection.resolve_rows(&self.heading)?;
-        Ok(self.with(Node::Project { input: self.clone(), columns }, Arc::new(heading)))
+        Expression::of(Node::Project { input: self.clone(), columns }, Arc::new(heading)).checked()
     }
 
     /// The query for all rows: one column per visible attribute, in the order of the heading.
@@ -270,8 +276,33 @@ impl Expression {
         Ok(sql.into_statement(dialect))
     }
 
-    fn with(&self, node: Node, heading: Arc<Heading>) -> Self {
-        Expression { node: Arc::new(node), heading }
+    fn of(node: Node, heading: Arc<Heading>) -> Self {
+        let depth = match &node {
+            Node::Table(_) => 0,
+            Node::Restrict { input, predicate } => 1 + input.depth.max(predicate.depth()),
+            Node::Project { input, .. }
+            | Node::Aggregate { input, .. }
+            | Node::Distinct { input, .. }
+            | Node::Top { input, .. }
+            | Node::Unordered(input) => 2 + input.depth,
+            Node::Join { left, right, .. } | Node::Union { left, right } => 2 + left.depth.max(right.depth),
+        };
+        Expression { node: Arc::new(node), heading, depth }
+    }
+
+    /// This expression, unless it is nested too deeply to go on with.
+    fn checked(self) -> Result<Self> {
+        if self.depth <= MAX_DEPTH {
+            return Ok(self);
+        }
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "the query nests too many operators: about a thousand, one on the other",
+        )
+        .with_hint(
+            "restrict once by all conditions together (a list means any of them, `AndList` all of them), or by a \
+                 table that holds the values",
+        ))
     }
 }
 

@@ -4,8 +4,6 @@
 //! them, until another `Top` sorts them anew; what has no order of its own is limited in the order of its key. Every
 //! limited order ends with the key, so that the same query always returns the same rows.
 
-use std::sync::Arc;
-
 use lodestore_types::Result;
 
 use super::sql_text::SqlText;
@@ -93,7 +91,7 @@ impl Expression {
         if top.order_by.is_none() && top.limit.is_none() && top.offset == 0 {
             return Ok(self.clone());
         }
-        Ok(self.limited(order, top.limit, top.offset))
+        self.limited(order, top.limit, top.offset).checked()
     }
 
     /// The last rows in the order that the rows have, else in that of the key; the very last one comes first.
@@ -103,12 +101,12 @@ impl Expression {
 
     fn limited(&self, order: Order, limit: Option<u64>, offset: u64) -> Expression {
         let node = Node::Top { input: self.clone(), order, limit, offset };
-        Expression { node: Arc::new(node), heading: self.heading.clone() }
+        Expression::of(node, self.heading.clone())
     }
 
     /// The same rows without an order of their own.
     pub(super) fn unordered(&self) -> Expression {
-        Expression { node: Arc::new(Node::Unordered(self.clone())), heading: self.heading.clone() }
+        Expression::of(Node::Unordered(self.clone()), self.heading.clone())
     }
 
     /// The attributes that an order may name: also those that were projected away or renamed.

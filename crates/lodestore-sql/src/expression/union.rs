@@ -51,7 +51,7 @@ impl Expression {
             let known = Condition::In(self.project(&Projection::default())?);
             Node::Union { left: both, right: other.restrict_opts(&Condition::Not(Box::new(known)), matching)? }
         };
-        Ok(Expression { node: Arc::new(node), heading: Arc::new(heading) })
+        Expression::of(node, Arc::new(heading)).checked()
     }
 }
 

@@ -108,14 +108,18 @@ impl Instance {
                     tentative.insert(schema.clone());
                 }
                 let statements = self.journal(schema).create(&Uuid::new_v4().simple().to_string())?;
-                let made = self.outside(|connection| run_all(connection, &statements));
-                let found = self.read_journal(schema)?;
-                // Another program may have made it at the same moment, which databases tell in many ways.
-                match (made, found) {
-                    (_, Some(found)) => Some(found),
-                    (Err(error), None) => return Err(unwritable(error).with("schema", schema)),
-                    (Ok(()), None) => None,
-                }
+                let make = || {
+                    if let Some(found) = self.read_journal(schema)? {
+                        return Ok(Some(found));
+                    }
+                    let made = self.outside(|connection| run_all(connection, &statements));
+                    // Another program may have made it at the same moment.
+                    match self.read_journal(schema)? {
+                        None => made.map(|()| None),
+                        found => Ok(found),
+                    }
+                };
+                self.making(schema, make).map_err(|error| unwritable(error).with("schema", schema))?
             }
         };
         let Some(identity) = found else {
