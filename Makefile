@@ -29,7 +29,7 @@ test-rust: $(BIN)/.test   ## the Rust tests, with the servers of tests/services
 
 test-python: $(BIN)/.built-dev $(BIN)/.test   ## the Python tests, on every database (see tests/services)
 	$(BIN)/python -m tests.services install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 conformance: $(BIN)/.built-dev $(BIN)/.test   ## docs/seed-conformance.md: what the documents say, and the tests that hold it
 	$(BIN)/python -m tests.services install
