@@ -31,7 +31,16 @@ impl Columns {
     }
 
     fn cells<'py>(&self, py: Python<'py>) -> Vec<Cells<'_, 'py>> {
-        self.0.columns().iter().map(|column| Cells::new(py, self.0.instance(), column)).collect()
+        (0..self.0.columns().len()).map(|index| self.cells_of(py, index, &self.0.columns()[index])).collect()
+    }
+
+    fn cells_of<'a, 'py>(&'a self, py: Python<'py>, index: usize, column: &'a Column) -> Cells<'a, 'py> {
+        Cells::new(py, self.0.instance(), column, self.is_span(index))
+    }
+
+    /// True for a column of SQL's `time`.
+    fn is_span(&self, index: usize) -> bool {
+        self.0.attributes()[index].kind.is_span()
     }
 
     /// A column with all its cells, or the error that it was taken.
@@ -57,7 +66,8 @@ impl Columns {
 
     /// What the cells of each column are.
     fn kinds(&self) -> Vec<&'static str> {
-        let kind = |column: &Column| match column.data {
+        let kind = |(index, column): (usize, &Column)| match column.data {
+            ColumnData::Text(_) if self.is_span(index) => "span",
             ColumnData::Bool(_) => "bool",
             ColumnData::Int(_) => "int",
             ColumnData::Float(_) => "float",
@@ -69,7 +79,7 @@ impl Columns {
             ColumnData::Uuid(_) => "uuid",
             ColumnData::Values(_) => "value",
         };
-        self.0.columns().iter().map(kind).collect()
+        self.0.columns().iter().enumerate().map(kind).collect()
     }
 
     /// True if a cell of the column is NULL.
@@ -114,12 +124,12 @@ impl Columns {
 
     /// The cells of a column as Python objects.
     fn values<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, Cells::new(py, self.0.instance(), self.column(py, index)?).objects()?)
+        PyList::new(py, self.cells_of(py, index, self.column(py, index)?).objects()?)
     }
 
     /// Puts the cells of a column as Python objects into an array of objects.
     fn fill<'py>(&self, py: Python<'py>, index: usize, array: &Bound<'py, PyAny>) -> PyResult<()> {
-        Cells::new(py, self.0.instance(), self.column(py, index)?).fill(array)
+        self.cells_of(py, index, self.column(py, index)?).fill(array)
     }
 
     /// All rows as dicts.

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use lodestore::{Condition, Error, ErrorKind, Instance, Row};
+use lodestore::{Condition, Error, ErrorKind, Heading, Instance, Row, Value};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::codec::foreign;
-use crate::convert::from_python;
+use crate::convert::{from_python, span_from_python};
 use crate::error::{IntoPyResult, to_py_err};
 use crate::query::Query;
 
@@ -36,7 +36,7 @@ pub(crate) fn condition_from_python(described: &Bound<'_, PyAny>, instance: &Ins
             let (names, rows): (Vec<String>, Vec<Bound<'_, PyTuple>>) = content.extract()?;
             let map = |row: &Bound<'_, PyTuple>| {
                 let entry = |(name, value): (&String, Bound<'_, PyAny>)| {
-                    let value = from_python(&value).map_err(|error| error.with("attribute", name))?;
+                    let value = comparable(&value).map_err(|error| error.with("attribute", name))?;
                     Ok((name.clone(), value))
                 };
                 names.iter().zip(row.iter()).map(entry).collect::<lodestore::Result<_>>().map(Condition::Map)
@@ -44,7 +44,7 @@ pub(crate) fn condition_from_python(described: &Bound<'_, PyAny>, instance: &Ins
             Condition::Any(rows.iter().map(map).collect::<lodestore::Result<_>>().into_py(py)?)
         }
         "map" => {
-            let row = row_from_python(content.cast::<PyDict>()?, &HashSet::new()).into_py(py)?;
+            let row = key_from_python(content.cast::<PyDict>()?).into_py(py)?;
             Condition::Map(row.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect())
         }
         other => {
@@ -58,18 +58,47 @@ fn other_connection() -> Error {
         .with_hint("fetch from one of them, and use the rows as a condition on the other")
 }
 
-/// The row that a dict stands for; the values of attributes `of_python` stay as they are.
-pub(crate) fn row_from_python(row: &Bound<'_, PyDict>, of_python: &HashSet<String>) -> lodestore::Result<Row> {
+/// What a value is compared as: a span of time as SQL's `time` writes it.
+fn comparable(value: &Bound<'_, PyAny>) -> lodestore::Result<Value> {
+    match span_from_python(value)? {
+        Some(span) => Ok(Value::Text(span.to_string())),
+        None => from_python(value),
+    }
+}
+
+/// The key, or the condition on several attributes, that a dict stands for.
+pub(crate) fn key_from_python(key: &Bound<'_, PyDict>) -> lodestore::Result<Row> {
+    row_of(key, |_, value| comparable(value))
+}
+
+/// The row of a table that a dict stands for; the values of attributes `of_python` stay as they are.
+pub(crate) fn row_from_python(
+    row: &Bound<'_, PyDict>,
+    heading: &Heading,
+    of_python: &HashSet<String>,
+) -> lodestore::Result<Row> {
+    row_of(row, |name, value| {
+        if of_python.contains(name) {
+            return Ok(foreign(value));
+        }
+        match heading.get(name).is_some_and(|attribute| attribute.kind.is_span()) {
+            true => comparable(value),
+            false => from_python(value),
+        }
+    })
+}
+
+fn row_of(
+    row: &Bound<'_, PyDict>,
+    read: impl Fn(&str, &Bound<'_, PyAny>) -> lodestore::Result<Value>,
+) -> lodestore::Result<Row> {
     row.iter()
         .map(|(name, value)| {
             let Ok(name) = name.extract::<String>() else {
                 let shown = name.repr().map_or("?".into(), |shown| shown.to_string());
                 return Err(Error::new(ErrorKind::InvalidType, format!("the field name {shown} is not text")));
             };
-            if of_python.contains(&name) {
-                return Ok((name, foreign(&value)));
-            }
-            let value = from_python(&value).map_err(|error| error.with("attribute", &name))?;
+            let value = read(&name, &value).map_err(|error| error.with("attribute", &name))?;
             Ok((name, value))
         })
         .collect()

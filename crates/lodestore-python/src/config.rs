@@ -69,7 +69,7 @@ impl Config {
     }
 
     fn load_file(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        self.write(|settings| settings.load_file(&path)).into_py(py)
+        self.write(|settings| settings.load_file_below(&path, &config::Sources::real())).into_py(py)
     }
 
     fn get<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {

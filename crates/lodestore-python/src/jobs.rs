@@ -4,7 +4,7 @@ use lodestore::{JobStatus, RefreshOptions};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::condition::row_from_python;
+use crate::condition::key_from_python;
 use crate::error::{IntoPyResult, run};
 use crate::query::{Query, Table};
 
@@ -49,22 +49,22 @@ impl Jobs {
     }
 
     fn reserve(&self, py: Python<'_>, key: &Bound<'_, PyDict>) -> PyResult<bool> {
-        let key = row_from_python(key, &Default::default()).into_py(py)?;
+        let key = key_from_python(key).into_py(py)?;
         run(py, || self.0.reserve(&key))
     }
 
     fn complete(&self, py: Python<'_>, key: &Bound<'_, PyDict>, duration: Option<f64>) -> PyResult<()> {
-        let key = row_from_python(key, &Default::default()).into_py(py)?;
+        let key = key_from_python(key).into_py(py)?;
         run(py, || self.0.complete(&key, duration))
     }
 
     fn error(&self, py: Python<'_>, key: &Bound<'_, PyDict>, message: &str, stack: Option<&str>) -> PyResult<()> {
-        let key = row_from_python(key, &Default::default()).into_py(py)?;
+        let key = key_from_python(key).into_py(py)?;
         run(py, || self.0.error(&key, message, stack))
     }
 
     fn ignore(&self, py: Python<'_>, key: &Bound<'_, PyDict>) -> PyResult<()> {
-        let key = row_from_python(key, &Default::default()).into_py(py)?;
+        let key = key_from_python(key).into_py(py)?;
         run(py, || self.0.ignore(&key))
     }
 

@@ -4,7 +4,7 @@ use lodestore::{Error, KeyOrder, Make, PopulateOptions, PopulateProgress, Row};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-use crate::condition::row_from_python;
+use crate::condition::key_from_python;
 use crate::error::{from_py_err, run, to_py_err};
 use crate::query::{Query, Table};
 
@@ -117,7 +117,7 @@ pub(crate) fn make_key(
     verifies: bool,
     reserve: bool,
 ) -> PyResult<bool> {
-    let key = row_from_python(key, &Default::default()).map_err(|error| to_py_err(py, &error))?;
+    let key = key_from_python(key).map_err(|error| to_py_err(py, &error))?;
     run(py, || table.0.make_key(&key, reserve, Maker { object: &maker, source, verifies })).map(|made| made.is_some())
 }
 

@@ -1,6 +1,6 @@
 //! Queries and tables for Python.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
@@ -15,7 +15,7 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::columns::{Columns, Stream};
 use crate::condition::condition_from_python;
-use crate::condition::row_from_python;
+use crate::condition::{key_from_python, row_from_python};
 use crate::convert::to_python;
 use crate::error::{IntoPyResult, from_py_err, run};
 use crate::heading::{Attribute, attributes_of};
@@ -309,7 +309,9 @@ impl Table {
     /// Changes attributes of one of the rows that `query` chooses.
     fn update1(&self, py: Python<'_>, query: &Query, row: &Bound<'_, PyDict>) -> PyResult<()> {
         let of_python = run(py, || self.0.foreign_attributes())?;
-        let row = row_from_python(row, &of_python).map_err(|error| error.with("table", self.0.name())).into_py(py)?;
+        let row = row_from_python(row, self.0.heading(), &of_python)
+            .map_err(|error| error.with("table", self.0.name()))
+            .into_py(py)?;
         run(py, || query.0.update1(row))
     }
 
@@ -321,7 +323,7 @@ impl Table {
         key: &Bound<'_, PyDict>,
         extension: &str,
     ) -> PyResult<StagedHandle> {
-        let key = row_from_python(key, &HashSet::new()).into_py(py)?;
+        let key = key_from_python(key).into_py(py)?;
         run(py, || self.0.stage(attribute, &key, extension)).map(StagedHandle)
     }
 
@@ -440,8 +442,10 @@ fn part_integrity_from_python(word: &str) -> lodestore::Result<PartIntegrity> {
         "ignore" => PartIntegrity::Ignore,
         "cascade" => PartIntegrity::Cascade,
         other => {
-            return Err(Error::new(ErrorKind::InvalidValue, format!("`part_integrity` cannot be {other:?}"))
-                .with_hint("it is \"enforce\", \"ignore\" or \"cascade\""));
+            return Err(Error::new(
+                ErrorKind::InvalidValue,
+                format!("part_integrity must be 'enforce', 'ignore' or 'cascade', got '{other}'"),
+            ));
         }
     })
 }

@@ -1,5 +1,6 @@
 //! Where rows to insert come from: Python objects, arrays, data frames and files.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -65,6 +66,7 @@ impl Source {
                 None => ColumnKind::of(&attribute.kind.core),
             },
             of_python: of_python.contains(&attribute.name),
+            is_span: attribute.kind.is_span(),
         });
         let faults = Faults::default();
         let source = Rows {
@@ -78,6 +80,7 @@ impl Source {
             number: 0,
             faults: gather.then(|| faults.clone()),
             is_done: false,
+            is_positional: Cell::new(false),
         };
         Ok(Source { batches: Mutex::new(Some(Box::new(source))), faults })
     }
@@ -99,7 +102,11 @@ impl Source {
                 None => ColumnKind::Value,
             };
             let missing = missing.map(|missing| mask_of(&missing)).transpose()?;
-            let reader = CellReader { instance: table.0.instance(), of_python: of_python.contains(&name) };
+            let reader = CellReader {
+                instance: table.0.instance(),
+                of_python: of_python.contains(&name),
+                is_span: attribute.is_some_and(|attribute| attribute.kind.is_span()),
+            };
             let column = column_of(&cells, kind, &reader, missing)
                 .map_err(|error| error.with("attribute", &name).with("table", table.0.name()))
                 .into_py(py)?;
@@ -138,6 +145,7 @@ struct RowColumn {
     name: Py<PyString>,
     kind: ColumnKind,
     of_python: bool,
+    is_span: bool,
 }
 
 /// Rows of an iterator of Python.
@@ -152,6 +160,8 @@ struct Rows {
     number: usize,
     faults: Option<Faults>,
     is_done: bool,
+    /// True once a row without names was met.
+    is_positional: Cell<bool>,
 }
 
 impl Iterator for Rows {
@@ -222,7 +232,8 @@ impl Rows {
     ) -> Result<usize> {
         let mut weight = 0;
         let mut push = |index: usize, cell: &Bound<'_, PyAny>, column: &mut Column| -> Result<()> {
-            let reader = CellReader { instance: self.table.instance(), of_python: self.columns[index].of_python };
+            let RowColumn { of_python, is_span, .. } = self.columns[index];
+            let reader = CellReader { instance: self.table.instance(), of_python, is_span };
             let heavy = reader.push(column, cell).map_err(|error| error.with("attribute", &names[index]))?;
             weight += heavy;
             given[index] = true;
@@ -239,17 +250,20 @@ impl Rows {
                     None => column.push_null(),
                 }
             }
+            if row.is_empty() {
+                self.check_empty()?;
+            }
             return if found == row.len() { Ok(weight) } else { self.check_names(row, names).map(|()| weight) };
         }
         if let Ok(row) = row.cast_exact::<PyTuple>() {
-            self.check_length(row.len())?;
+            self.check_positional(row.py(), row.len())?;
             for (index, cell) in row.iter_borrowed().enumerate() {
                 push(index, &cell, &mut cells[index])?;
             }
             return Ok(weight);
         }
         if let Ok(row) = row.cast_exact::<PyList>() {
-            self.check_length(row.len())?;
+            self.check_positional(row.py(), row.len())?;
             for (index, cell) in row.iter().enumerate() {
                 push(index, &cell, &mut cells[index])?;
             }
@@ -264,10 +278,10 @@ impl Rows {
         let is_text = row.is_instance_of::<PyString>() || row.is_instance_of::<PyBytes>();
         let Some(length) = row.len().ok().filter(|_| !is_text) else {
             let class = row.get_type().name().map_err(from_py_err)?;
-            let message = format!("an object of class `{class}` is no row");
+            let message = format!("Invalid row type: an object of class `{class}` cannot be inserted");
             return Err(Error::new(ErrorKind::InvalidType, message).with_hint("give a dict"));
         };
-        self.check_length(length)?;
+        self.check_positional(py, length)?;
         for (index, cell) in row.try_iter().map_err(from_py_err)?.enumerate() {
             push(index, &cell.map_err(from_py_err)?, &mut cells[index])?;
         }
@@ -289,14 +303,32 @@ impl Rows {
         Ok(())
     }
 
-    fn check_length(&self, length: usize) -> Result<()> {
+    /// Refuses a row without any field, unless the database can fill in all of them.
+    fn check_empty(&self) -> Result<()> {
+        let required: Vec<&str> = self.table.required().collect();
+        match required.is_empty() {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::MissingAttribute,
+                format!("Cannot insert empty row: the following attributes require values: {}", required.join(", ")),
+            )
+            .with("attribute", required[0])),
+        }
+    }
+
+    /// Warns of the first row of values without names, and refuses one of another length than that of the heading.
+    fn check_positional(&self, py: Python<'_>, length: usize) -> Result<()> {
+        if !self.is_positional.replace(true) {
+            let warn = || py.import("lodestore.rows")?.call_method0("warn_positional");
+            warn().map_err(from_py_err)?;
+        }
         if length == self.columns.len() {
             return Ok(());
         }
         let names: Vec<&str> = self.table.heading().names().collect();
         Err(Error::new(
             ErrorKind::InvalidValue,
-            format!("the row has {length} values, the table {} attributes", self.columns.len()),
+            format!("Incorrect number of attributes in a row: {length} given; {} expected", self.columns.len()),
         )
         .with_hint(format!("give a dict, or values for {}", names.join(", "))))
     }

@@ -32,6 +32,7 @@ mod name;
 mod payload;
 mod reference;
 mod secret;
+mod span;
 mod store_path;
 mod temporal;
 mod value;
@@ -52,6 +53,7 @@ pub use name::{AttributeName, FullTableName, SchemaName, TableName, Tier, neares
 pub use payload::{FileSegment, Payload, Segment};
 pub use reference::Reference;
 pub use secret::{MASK, mask_urls};
+pub use span::Span;
 pub use store_path::StorePath;
 pub use temporal::{parse_date, parse_datetime, parse_time};
 pub use value::{Complex, ObjectArray, ObjectArrayKind, RecordArray, StructArray, Value};

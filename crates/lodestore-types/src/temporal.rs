@@ -5,7 +5,7 @@ use jiff::civil::{Date, DateTime, Time};
 
 use crate::{Error, ErrorKind, Result, TimeUnit};
 
-/// Reads `2024-02-29`.
+/// Reads `2024-02-29`, also with slashes or dots, or without separators: `20240229`.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidValue`] if the text has another form or names no day of years 1 to 9999.
@@ -27,6 +27,11 @@ pub fn parse_time(text: &str) -> Result<Time> {
 /// [`ErrorKind::InvalidValue`] if the text has another form, a time zone, or names no moment.
 pub fn parse_datetime(text: &str) -> Result<DateTime> {
     let trimmed = text.trim();
+    if let Some((day, clock)) = trimmed.split_at_checked(8).filter(|_| trimmed.len() == 14 && are_digits(trimmed)) {
+        let clock = format!("{}:{}:{}", &clock[..2], &clock[2..4], &clock[4..]);
+        let parsed = date(day).zip(time(&clock)).map(|(day, clock)| day.to_datetime(clock));
+        return parsed.ok_or_else(|| malformed(text, "datetime", "YYYYMMDDHHMMSS"));
+    }
     let parsed = match trimmed.split_once([' ', 'T']) {
         Some((day, clock)) => date(day).zip(time(clock)).map(|(day, clock)| day.to_datetime(clock)),
         None => date(trimmed).map(|day| day.to_datetime(Time::midnight())),
@@ -78,7 +83,11 @@ fn malformed(text: &str, what: &str, form: &str) -> Error {
 }
 
 fn date(text: &str) -> Option<Date> {
-    let mut parts = text.split('-');
+    if let (8, true) = (text.len(), are_digits(text)) {
+        return date(&format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..]));
+    }
+    let separator = ['-', '/', '.'].into_iter().find(|separator| text.contains(*separator))?;
+    let mut parts = text.split(separator);
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
     if parts.next().is_some() || year.len() != 4 {
         return None;
@@ -104,6 +113,10 @@ fn time(text: &str) -> Option<Time> {
     Time::new(number(hour)?, number(minute)?, number(second)?, nanosecond).ok()
 }
 
+fn are_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn number<T: std::str::FromStr>(digits: &str) -> Option<T> {
     let plain = matches!(digits.len(), 1 | 2 | 4) && digits.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| digits.parse().ok()).flatten()
@@ -117,6 +130,12 @@ mod tests {
     fn good_texts_are_read() {
         assert_eq!(parse_date("2024-02-29").unwrap(), Date::constant(2024, 2, 29));
         assert_eq!(parse_date("0001-1-1").unwrap(), Date::constant(1, 1, 1));
+        for text in ["2024/02/29", "2024/2/29", "2024.02.29", "20240229"] {
+            assert_eq!(parse_date(text).unwrap(), Date::constant(2024, 2, 29), "{text}");
+        }
+        for text in ["20240229010203", "2024/2/29 1:2:3", "20240229T01:02:03"] {
+            assert_eq!(parse_datetime(text).unwrap(), Date::constant(2024, 2, 29).at(1, 2, 3, 0), "{text}");
+        }
         assert_eq!(parse_time("13:14").unwrap(), Time::constant(13, 14, 0, 0));
         assert_eq!(parse_time("13:14:15.25").unwrap(), Time::constant(13, 14, 15, 250_000_000));
         assert_eq!(parse_datetime("2024-02-29T01:02:03").unwrap(), Date::constant(2024, 2, 29).at(1, 2, 3, 0));
@@ -125,13 +144,32 @@ mod tests {
 
     #[test]
     fn bad_texts_are_refused() {
-        for text in ["", "2024", "2024-02-30", "24-02-03", "2024-13-01", "0000-01-01", "2024-01-01-", "2024-+1-01"] {
+        for text in [
+            "",
+            "2024",
+            "2024-02-30",
+            "24-02-03",
+            "2024-13-01",
+            "0000-01-01",
+            "2024-01-01-",
+            "2024-+1-01",
+            "2024-01/01",
+            "20241301",
+            "2024010",
+        ] {
             assert!(parse_date(text).is_err(), "{text}");
         }
         for text in ["", "25:00", "12:60", "12:00:60", "12", "12:00:00.", "12:00.5", "12:00:00.1234567890"] {
             assert!(parse_time(text).is_err(), "{text}");
         }
-        for text in ["2024-01-01 12:00:00+00:00", "2024-01-01T12:00:00Z", "2024-01-01  12:00", "noon"] {
+        for text in [
+            "2024-01-01 12:00:00+00:00",
+            "2024-01-01T12:00:00Z",
+            "2024-01-01  12:00",
+            "noon",
+            "20240101250000",
+            "202401011200",
+        ] {
             assert!(parse_datetime(text).is_err(), "{text}");
         }
     }

@@ -128,7 +128,7 @@ fn refuse_part(instance: &Instance, table: &FullTableName, tables: &[FullTableNa
     match master_of(table).filter(|master| !tables.contains(master)) {
         Some(master) if instance.find_table(&master)?.is_some() => Err(Error::new(
             ErrorKind::InvalidRequest,
-            format!("`{table}` is a part of `{master}`, which would stay without it"),
+            format!("Cannot drop a Part directly: `{table}` is a part of `{master}`, which would remain"),
         )
         .with_hint("drop the master first, or set `part_integrity` to \"ignore\" to force it")),
         _ => Ok(()),

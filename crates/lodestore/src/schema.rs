@@ -1,5 +1,6 @@
 //! Schemas: tables under one name, and how a table comes to be.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -136,20 +137,30 @@ impl Schema {
     ) -> Result<Declaration> {
         let in_table = |error: Error| error.with("table", name);
         let tier = name.table.tier().unwrap_or(Tier::Manual);
-        let mut definition = Definition::parse(definition).map_err(in_table)?;
-        let older = if self.instance.is_legacy() { definition.modernize() } else { Vec::new() };
-        let resolver =
-            Resolver { codec: &|codec| self.check_codec(codec), parent: &|reference| self.parent(resolve, reference) };
+        let (definition, older) = match self.instance.is_legacy() {
+            true => {
+                let mut definition = Definition::parse_older(definition).map_err(in_table)?;
+                let older = definition.modernize();
+                (definition, older)
+            }
+            false => (Definition::parse(definition).map_err(in_table)?, Vec::new()),
+        };
+        let unusable = RefCell::new(Vec::new());
+        let resolver = Resolver {
+            codec: &|codec| self.check_codec(codec, &mut unusable.borrow_mut()),
+            parent: &|reference| self.parent(resolve, reference),
+        };
         let mut declaration = declare(&definition, name, tier, options, &resolver).map_err(in_table)?;
         declaration.warnings.splice(0..0, older);
+        declaration.warnings.append(&mut unusable.into_inner());
         Ok(declaration)
     }
 
-    /// The core type under a codec type whose store, if it has one, is configured.
-    fn check_codec(&self, codec: &str) -> Result<CoreType> {
+    /// The core type under a codec type. A store is looked up when it is used: one that cannot be used so far is a warning.
+    fn check_codec(&self, codec: &str, warnings: &mut Vec<String>) -> Result<CoreType> {
         let chain = self.instance.chain(codec)?;
-        if let Some(store) = chain.store() {
-            self.instance.store_spec(Some(store), false)?;
+        if let Some(Err(error)) = chain.store().map(|store| self.instance.store_spec(Some(store), false)) {
+            warnings.push(format!("values of `{codec}` cannot be stored yet: {}", error.message()));
         }
         Ok(chain.core_type().clone())
     }

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
 
 use super::from_python::{classes, from_python};
+use super::span::span_from_python;
 use crate::codec::foreign;
 use crate::reference::located_reference;
 
@@ -18,6 +19,8 @@ pub(crate) struct CellReader<'a> {
     pub instance: &'a Instance,
     /// True for a codec of Python: its objects stay what they are.
     pub of_python: bool,
+    /// True for SQL's `time`, which takes spans of time.
+    pub is_span: bool,
 }
 
 impl CellReader<'_> {
@@ -85,6 +88,11 @@ impl CellReader<'_> {
         }
         if self.of_python {
             return Ok(foreign(object));
+        }
+        if self.is_span
+            && let Some(span) = span_from_python(object)?
+        {
+            return Ok(Value::Text(span.to_string()));
         }
         let Some((reference, instance)) = located_reference(object) else { return from_python(object) };
         if instance.place() == self.instance.place() {

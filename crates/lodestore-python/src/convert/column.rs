@@ -7,6 +7,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use super::span::span_to_python;
 use super::to_python;
 use crate::error::to_py_err;
 use crate::query::object_of;
@@ -19,13 +20,15 @@ pub(crate) struct Cells<'a, 'py> {
     py: Python<'py>,
     instance: &'a Instance,
     column: &'a Column,
+    is_span: bool,
     none: Bound<'py, PyAny>,
     repeats: Repeats<'py>,
 }
 
 impl<'a, 'py> Cells<'a, 'py> {
-    pub fn new(py: Python<'py>, instance: &'a Instance, column: &'a Column) -> Self {
-        Cells { py, instance, column, none: py.None().into_bound(py), repeats: Repeats::default() }
+    /// The cells of a column; with `is_span` its texts are spans of time.
+    pub fn new(py: Python<'py>, instance: &'a Instance, column: &'a Column, is_span: bool) -> Self {
+        Cells { py, instance, column, is_span, none: py.None().into_bound(py), repeats: Repeats::default() }
     }
 
     /// The object of one cell.
@@ -48,7 +51,10 @@ impl<'a, 'py> Cells<'a, 'py> {
             ColumnData::Bytes(all) => Ok(PyBytes::new(py, all.get(index)).into_any()),
             ColumnData::Text(texts) => {
                 let text = texts.get(index);
-                let make = || Ok(PyString::from_bytes(py, text)?.into_any());
+                let make = || match self.is_span {
+                    true => span_to_python(py, text),
+                    false => Ok(PyString::from_bytes(py, text)?.into_any()),
+                };
                 self.repeats.find(hash(text), index, |other| texts.get(other) == text, make)
             }
             ColumnData::Decimal(texts) => {

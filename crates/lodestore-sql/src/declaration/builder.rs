@@ -100,6 +100,7 @@ impl<'a> Builder<'a> {
             return Err(invalid(format!("`{parent_table}` has no key attribute to refer to"))
                 .with_hint("its single row belongs to every row of this table already"));
         }
+        let renames = self.completed(&line.reference.renames, &parent)?;
         let mut key = ForeignKey {
             columns: Vec::new(),
             parent: parent_table,
@@ -108,7 +109,7 @@ impl<'a> Builder<'a> {
             unique: line.options.unique,
         };
         for attribute in parent.primary_key() {
-            let name = renamed(attribute, &line.reference.renames);
+            let name = renamed(attribute, &renames);
             if key.columns.iter().any(|column| column == name) {
                 return Err(invalid(format!("two key attributes of the parent would be named `{name}`")));
             }
@@ -116,7 +117,7 @@ impl<'a> Builder<'a> {
             key.columns.push(name.to_owned());
             key.parent_columns.push(attribute.name.clone());
         }
-        check_renames(&line.reference.renames, &parent, &key.parent)?;
+        check_renames(&renames, &parent, &key.parent)?;
         if key.unique {
             self.declaration.indexes.push(Index { columns: key.columns.clone(), unique: true });
         }
@@ -125,6 +126,22 @@ impl<'a> Builder<'a> {
             self.declaration.columns.iter().any(|column| column.nullable && key.columns.contains(&column.name));
         self.declaration.foreign_keys.push(key);
         Ok(())
+    }
+
+    /// The renames of a reference; old names that are left out are those of the parent's key that the table lacks.
+    fn completed(&self, renames: &[(String, String)], parent: &Heading) -> Result<Vec<(String, String)>> {
+        if renames.iter().all(|(_, old)| !old.is_empty()) {
+            return Ok(renames.to_vec());
+        }
+        let key: Vec<&Attribute> = parent.primary_key().collect();
+        let lacking: Vec<&Attribute> = key.iter().filter(|attribute| !self.has(&attribute.name)).copied().collect();
+        let olds = if key.len() == renames.len() { key } else { lacking };
+        if olds.len() != renames.len() {
+            let names = olds.iter().map(|attribute| attribute.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(invalid(format!("{} new names are given for the attributes {names}", renames.len()))
+                .with_hint("write `-> Parent.proj(new='old')`"));
+        }
+        Ok(renames.iter().zip(olds).map(|((new, _), old)| (new.clone(), old.name.clone())).collect())
     }
 
     /// Adds the column of a parent's key attribute, unless it is there, and notes its origin.

@@ -71,7 +71,8 @@ pub struct ForeignKeyOptions {
 pub struct Reference {
     /// `Subject`, `Scan.Roi`, `lab.Person`, or `` `schema`.`table` `` with backticks.
     pub path: String,
-    /// New and old name of each renamed attribute, from `.proj(new='old')`.
+    /// New and old name of each renamed attribute, from `.proj(new='old')`. From `(new) -> Parent` of DataJoint before
+    /// 2.0 the old name is empty: it is that of a key attribute of the parent which the table does not have yet.
     pub renames: Vec<(String, String)>,
 }
 

@@ -15,6 +15,22 @@ impl Definition {
     /// [`InvalidDefinition`](lodestore_types::ErrorKind::InvalidDefinition), with `line` and `column` as context and
     /// a message that shows the line, points at the place and says what was expected.
     pub fn parse(text: &str) -> Result<Self> {
+        Definition::parse_lines(text, item)
+    }
+
+    /// Like [`Definition::parse`], with what definitions for DataJoint before 2.0 write in other ways: `____` as divider
+    /// and `(new_name) -> Parent`.
+    ///
+    /// # Errors
+    /// As [`Definition::parse`].
+    pub fn parse_older(text: &str) -> Result<Self> {
+        Definition::parse_lines(text, |line| match older_item(line)? {
+            Some(found) => Ok(Some(found)),
+            None => item(line),
+        })
+    }
+
+    fn parse_lines(text: &str, item: impl Fn(&str) -> Result<Option<Item>, Fault>) -> Result<Self> {
         let mut definition = Definition::default();
         let mut first = true;
         for (index, raw) in text.split('\n').enumerate() {
@@ -76,6 +92,39 @@ fn item(line: &str) -> Result<Option<Item>, Fault> {
     run(line::attribute, line).map(|attribute| Some(Item::Attribute(attribute)))
 }
 
+/// A line in a way that is written otherwise today; `None` for all others.
+fn older_item(line: &str) -> Result<Option<Item>, Fault> {
+    if line.starts_with("___") {
+        return Ok(Some(Item::Divider));
+    }
+    let Some((names, key)) = line.strip_prefix('(').and_then(|rest| rest.split_once(')')) else { return Ok(None) };
+    if !key.trim_start().starts_with("->") {
+        return Ok(None);
+    }
+    let begin = line.len() - key.trim_start().len();
+    // The names of the parent's attributes may stand in parentheses behind it; else they are found by the parent's key.
+    let bare = key.split('#').next().unwrap_or_default().trim();
+    let (bare, olds) = match bare.strip_suffix(')').and_then(|bare| bare.split_once('(')) {
+        Some((bare, olds)) => (bare, words(olds)),
+        None => (bare, Vec::new()),
+    };
+    let mut key = run(line::foreign_key, bare.trim()).map_err(|mut fault| {
+        fault.at += begin;
+        fault
+    })?;
+    let news = words(names);
+    if !olds.is_empty() && olds.len() != news.len() {
+        return Err(Fault::new(0, "expected as many new names as names of the parent's attributes"));
+    }
+    let olds = olds.into_iter().chain(std::iter::repeat_with(String::new));
+    key.reference.renames = news.into_iter().zip(olds).collect();
+    Ok(Some(Item::ForeignKey(key)))
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()
+}
+
 fn run<'a, T>(mut parser: impl Parser<line::Input<'a>, T, line::Failure>, text: &'a str) -> Result<T, Fault> {
     parser.parse(LocatingSlice::new(text)).map_err(|error| fault(&error))
 }
@@ -117,6 +166,30 @@ mod tests {
 
     fn literal(text: &str) -> Option<DefaultText> {
         Some(DefaultText::Literal(text.into()))
+    }
+
+    #[test]
+    fn older_lines_are_read_where_that_is_asked_for() {
+        let text = "(a, b) -> [nullable] lab.P  # c\n____\n(c) -> P(d)\n-> P";
+        assert!(Definition::parse(text).is_err());
+        let key = |nullable, path: &str, renames: &[(&str, &str)]| {
+            Item::ForeignKey(ForeignKeyLine {
+                options: ForeignKeyOptions { nullable, unique: false },
+                reference: Reference {
+                    path: path.into(),
+                    renames: renames.iter().map(|(new, old)| ((*new).to_owned(), (*old).to_owned())).collect(),
+                },
+            })
+        };
+        let expected = [
+            key(true, "lab.P", &[("a", ""), ("b", "")]),
+            Item::Divider,
+            key(false, "P", &[("c", "d")]),
+            key(false, "P", &[]),
+        ];
+        assert_eq!(Definition::parse_older(text).unwrap().items, expected);
+        assert!(Definition::parse_older("(a, b) -> P(c)").is_err());
+        assert!(Definition::parse_older("(a) -> ").is_err());
     }
 
     #[test]

@@ -59,9 +59,13 @@ impl Expression {
                 right.primary_key().map(|a| a.name.as_str()).filter(|name| left.get(name).is_none()).collect();
             return Err(Error::new(
                 ErrorKind::InvalidRequest,
-                format!("a left join needs the key of the right side on the left, which lacks {}", missing.join(", ")),
+                format!(
+                    "Left join requires the left operand to determine the right operand, but the left lacks {} of the \
+                     right operand's primary key",
+                    missing.join(", ")
+                ),
             )
-            .with_hint("use an ordinary join, or set `allow_nullable_pk=True`"));
+            .with_hint("use an inner join, or set `allow_nullable_pk=True`"));
         }
         let heading = match options {
             JoinOptions { kind: JoinKind::Left, allow_nullable_key: false, .. } => follow(left, right, true),

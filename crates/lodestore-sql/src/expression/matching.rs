@@ -32,18 +32,18 @@ pub(super) fn check_matching(left: &Heading, right: &Heading, matching: Matching
         }
         let origin = |heading: &Heading| match heading.get(&attribute.name).and_then(|found| found.lineage.as_ref()) {
             Some(lineage) => format!("`{lineage}`"),
-            None => "no recorded origin".to_owned(),
+            None => "none".to_owned(),
         };
         return Err(Error::new(
             ErrorKind::InvalidRequest,
             format!(
-                "attribute `{}` does not mean the same on both sides: {} and {}",
+                "Cannot join on attribute `{}`: different lineages on the two sides, {} and {}",
                 attribute.name,
                 origin(left),
                 origin(right)
             ),
         )
-        .with_hint("rename it or project it away on one side, or set `semantic_check=False` to match by name"));
+        .with_hint("rename it or drop it on one side with `.proj()`, or set `semantic_check=False` to match by name"));
     }
     Ok(())
 }

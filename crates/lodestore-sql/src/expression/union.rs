@@ -33,7 +33,7 @@ impl Expression {
         let odd = [missing(left, right), missing(right, left)].concat();
         if !odd.is_empty() {
             return Err(invalid(format!(
-                "a union needs the same key on both sides, which differ in {}",
+                "the operands of a union must share the same primary key, but they differ in {}",
                 odd.join(", ")
             )));
         }

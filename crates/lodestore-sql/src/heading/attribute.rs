@@ -71,6 +71,14 @@ impl AttributeType {
         AttributeType { declared: text.clone(), core: CoreType::Varchar(u32::MAX), codec: None, native: Some(text) }
     }
 
+    /// True for SQL's `time`, whose values are spans of time ([`Span`](lodestore_types::Span)) written as text.
+    pub fn is_span(&self) -> bool {
+        self.native.as_deref().is_some_and(|native| {
+            let word = native.split('(').next().unwrap_or_default().trim();
+            word.eq_ignore_ascii_case("time") || native.eq_ignore_ascii_case("time without time zone")
+        })
+    }
+
     /// True if values pass through a codec, or are bytes without meaning to the database.
     pub fn is_blob(&self) -> bool {
         self.codec.is_some() || self.core == CoreType::Bytes

@@ -56,7 +56,9 @@ impl CoreType {
             CoreType::Json => json(&value, "").map(Value::Json),
             CoreType::Bytes => match value {
                 Value::Bytes(_) => Ok(value),
-                other => Err(self.wrong_type(&other)),
+                other => Err(self
+                    .wrong_type(&other)
+                    .with_hint("declare the attribute as `<blob>` to store arrays and other objects")),
             },
             CoreType::Date => match value {
                 Value::Date(_) => Ok(value),
@@ -95,6 +97,9 @@ impl CoreType {
             CoreType::Enum(members) => match value {
                 Value::Text(ref text) if members.contains(text) => Ok(value),
                 Value::Text(ref text) => {
+                    if let Some(member) = member_in_other_case(members, text) {
+                        return Ok(Value::Text(member.clone()));
+                    }
                     let error = self.refuse(&value, &format!("the members are {}", quoted_list(members)));
                     Err(match crate::nearest(text, members.iter().map(String::as_str)) {
                         Some(near) => error.with_hint(format!("did you mean '{near}'?")),
@@ -147,10 +152,13 @@ impl CoreType {
             },
             Value::Text(ref text) => {
                 let digits = text.trim().strip_prefix(['-', '+']).unwrap_or(text.trim());
-                if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-                    return Err(self.refuse(&value, "it is not a whole number"));
+                if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+                    text.trim().parse().ok()
+                } else {
+                    // `1e3` and `2.0` are whole numbers, too.
+                    let exact = text.trim().parse::<Decimal>().and_then(|decimal| decimal.to_fixed(65, 0));
+                    exact.map_err(|_| self.refuse(&value, "it is not a whole number"))?.parse().ok()
                 }
-                text.trim().parse().ok()
             }
             other => return Err(self.wrong_type(&other)),
         };
@@ -226,6 +234,13 @@ impl CoreType {
             CoreType::Char(_) | CoreType::Varchar(_) | CoreType::Enum(_) => "text",
         }
     }
+}
+
+/// The only member that differs from a text in nothing but letter case.
+fn member_in_other_case<'a>(members: &'a [String], text: &str) -> Option<&'a String> {
+    let lower = text.to_lowercase();
+    let mut found = members.iter().filter(|member| member.to_lowercase() == lower);
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// Reads a number that another number type printed.

@@ -90,6 +90,9 @@ impl Sources {
     }
 }
 
+/// Whether the setting of an environment variable is left as it is.
+type PassesOver<'a> = dyn Fn(&str) -> bool + 'a;
+
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sources")
@@ -127,7 +130,7 @@ impl Config {
             let file = sources.find_file(&mut config.warnings);
             if let Some(file) = &file {
                 match trust.read(file).map_err(|error| unreadable(file, &error))? {
-                    Ok(text) => config.load_text(file, &text)?,
+                    Ok(text) => config.load_text(file, &text, &|_| false)?,
                     Err(reason) => config.warnings.push(reason),
                 }
             }
@@ -165,11 +168,24 @@ impl Config {
     /// # Errors
     /// [`ErrorKind::InvalidConfig`] naming the file and the setting; also if there is no such file.
     pub fn load_file(&mut self, file: &Path) -> Result<()> {
-        let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
-        self.load_text(file, &text)
+        self.load_file_except(file, &|_| false)
     }
 
-    fn load_text(&mut self, file: &Path, text: &str) -> Result<()> {
+    /// Like [`Config::load_file`], but what the environment sets stays as it is.
+    ///
+    /// # Errors
+    /// As [`Config::load_file`].
+    pub fn load_file_below(&mut self, file: &Path, sources: &Sources) -> Result<()> {
+        self.load_file_except(file, &|variable| sources.variable(variable).is_some())
+    }
+
+    /// Applies a file, but for the settings whose variables are to be passed over.
+    fn load_file_except(&mut self, file: &Path, passes_over: &PassesOver<'_>) -> Result<()> {
+        let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
+        self.load_text(file, &text, passes_over)
+    }
+
+    fn load_text(&mut self, file: &Path, text: &str, passes_over: &PassesOver<'_>) -> Result<()> {
         let locate = |error: Error| error.with("file", file.display());
         let document: Json = serde_json::from_str(&without_comments(text)).map_err(|error| {
             locate(Error::new(ErrorKind::InvalidConfig, format!("the settings are no JSON: {error}")))
@@ -178,31 +194,34 @@ impl Config {
             return Err(locate(Error::new(ErrorKind::InvalidConfig, "the settings are no JSON object")));
         };
         let mut changed = self.clone();
-        changed.apply(document, file).map_err(locate)?;
+        changed.apply(document, file, passes_over).map_err(locate)?;
         changed.file = Some(file.to_owned());
         *self = changed;
         Ok(())
     }
 
-    fn apply(&mut self, document: Map<String, Json>, file: &Path) -> Result<()> {
+    fn apply(&mut self, document: Map<String, Json>, file: &Path, passes_over: &PassesOver<'_>) -> Result<()> {
+        let keeps_stores = passes_over("DJ_STORES");
         for (name, value) in document {
             match value {
+                _ if keeps_stores && (name == "stores" || name.starts_with("stores.")) => {}
                 Json::Object(stores) if name == "stores" => self.stores.extend(stores),
                 value if name == "stores" => return self.set("stores", value),
                 value if name.starts_with("stores.") => self.set(&name, value)?,
                 Json::Object(group) if Key::find(&name).is_err() => {
                     for (inner, value) in group {
-                        self.apply_one(&format!("{name}.{inner}"), value, file)?;
+                        self.apply_one(&format!("{name}.{inner}"), value, file, passes_over)?;
                     }
                 }
-                value => self.apply_one(&name, value, file)?,
+                value => self.apply_one(&name, value, file, passes_over)?,
             }
         }
         Ok(())
     }
 
-    fn apply_one(&mut self, name: &str, value: Json, file: &Path) -> Result<()> {
+    fn apply_one(&mut self, name: &str, value: Json, file: &Path, passes_over: &PassesOver<'_>) -> Result<()> {
         match Key::find(name) {
+            Ok(key) if passes_over(key.variable) => Ok(()),
             Ok(_) => self.set(name, value),
             Err(error) => {
                 let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();

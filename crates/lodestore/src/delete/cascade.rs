@@ -247,7 +247,7 @@ fn orphaned(part: &Node, rows: u64) -> Error {
         part.name.table.master().map_or_else(String::new, |master| format!(" `{}.{master}`", part.name.schema));
     Error::new(
         ErrorKind::InvalidRequest,
-        format!("{rows} rows of a part would be deleted without their rows of the master{master}"),
+        format!("Attempt to delete {rows} rows of a part before its master{master}: their rows there would remain"),
     )
     .with("table", &part.name)
     .with_hint(

@@ -248,13 +248,14 @@ impl Query {
     fn refuse_part(&self, table: &FullTableName, options: DeleteOptions) -> Result<()> {
         let enforced = options.part_integrity == PartIntegrity::Enforce;
         match master_of(table).filter(|_| enforced).map(|master| self.instance().find_table(&master)).transpose()? {
-            Some(Some(_)) => {
-                Err(Error::new(ErrorKind::InvalidRequest, "rows of a part are deleted with their master's row")
-                    .with_hint(
-                        "delete from the master; to delete from the part alone set `part_integrity` to \"ignore\", to \
+            Some(Some(_)) => Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "Cannot delete from a Part directly: its rows are deleted with their master's row",
+            )
+            .with_hint(
+                "delete from the master; to delete from the part alone set `part_integrity` to \"ignore\", to \
                      delete the master's rows too, to \"cascade\"",
-                    ))
-            }
+            )),
             _ => Ok(()),
         }
     }

@@ -2,12 +2,12 @@
 
 use lodestore_db::{Column, ColumnData, ColumnKind, Strings};
 use lodestore_sql::{Attribute, DefaultValue};
-use lodestore_types::{CoreType, Error, ErrorKind, Result, Value};
+use lodestore_types::{CoreType, Error, ErrorKind, Result, Span, Value};
 
 use super::batch::Batch;
 use super::plan::{Coding, Plan};
-use crate::StagedObject;
 use crate::filepath::look_up;
+use crate::{StagedObject, Table};
 
 /// Takes what is wrong with a row; an error in return ends the check.
 pub(super) type Refuse<'a> = dyn FnMut(usize, Error) -> Result<()> + 'a;
@@ -179,7 +179,7 @@ impl Plan<'_> {
 
 /// What a column gets of which nothing was given.
 fn absent(attribute: &Attribute, rows: usize, refuse: &mut Refuse<'_>) -> Result<Cells> {
-    match &attribute.default {
+    match &default_of(attribute) {
         Some(DefaultValue::Value(value)) => {
             let mut column = Column::new(ColumnKind::of(&attribute.kind.core));
             (0..rows).for_each(|_| column.push(value.clone()));
@@ -202,7 +202,7 @@ fn fill_in(attribute: &Attribute, column: Column, refuse: &mut Refuse<'_>) -> Re
         return Ok(Cells::Plain { column, unset: None });
     }
     let rows = column.len();
-    match &attribute.default {
+    match &default_of(attribute) {
         Some(DefaultValue::Null) => Ok(Cells::Plain { column, unset: None }),
         Some(DefaultValue::Value(value)) => {
             let mut filled = Column::new(ColumnKind::of(&attribute.kind.core));
@@ -256,6 +256,7 @@ fn conform(attribute: &Attribute, column: Column, refuse: &mut Refuse<'_>) -> Re
             let range = i64::from(FIRST_DAY) * A_DAY..(i64::from(LAST_DAY) + 1) * A_DAY;
             moments.iter().all(|moment| moment % unit == 0 && range.contains(moment))
         }
+        (ColumnData::Text(_), _) if attribute.kind.is_span() => false,
         (ColumnData::Text(texts), CoreType::Char(most) | CoreType::Varchar(most)) => are_short(texts, *most as usize),
         (ColumnData::Text(texts), CoreType::Enum(members)) => {
             let is_member = |text: &[u8]| members.iter().any(|member| member.as_bytes() == text);
@@ -279,7 +280,7 @@ fn conform(attribute: &Attribute, column: Column, refuse: &mut Refuse<'_>) -> Re
             )),
             true if is_required(attribute) => Err(missing(attribute, &value)),
             true => Ok(Value::Null),
-            false => core.check(value),
+            false => check_value(attribute, value),
         };
         match checked {
             Ok(value) => done.push(value),
@@ -290,6 +291,14 @@ fn conform(attribute: &Attribute, column: Column, refuse: &mut Refuse<'_>) -> Re
         }
     }
     Ok(done)
+}
+
+/// Brings one value to the form that its attribute stores.
+fn check_value(attribute: &Attribute, value: Value) -> Result<Value> {
+    match value {
+        Value::Text(text) if attribute.kind.is_span() => Ok(Value::Text(text.parse::<Span>()?.to_string())),
+        value => attribute.kind.core.check(value),
+    }
 }
 
 const A_DAY: i64 = 86_400_000_000;
@@ -316,6 +325,25 @@ fn means_nothing(value: &Value, core: &CoreType) -> bool {
             Value::Array(array) => array.to_scalar().as_ref().is_some_and(missing),
             value => missing(value),
         }
+}
+
+impl Table {
+    /// The attributes for which every row must have a value.
+    pub fn required(&self) -> impl Iterator<Item = &str> {
+        let needs_value = |attribute: &&Attribute| is_required(attribute) && default_of(attribute).is_none();
+        self.heading().visible().filter(needs_value).map(|attribute| attribute.name.as_str())
+    }
+}
+
+/// What stands for a value that is not given: the declared default or, as on MySQL, the first member of an enum that has
+/// none.
+fn default_of(attribute: &Attribute) -> Option<DefaultValue> {
+    match &attribute.kind.core {
+        CoreType::Enum(members) if is_required(attribute) && attribute.kind.codec.is_none() => {
+            members.first().map(|member| DefaultValue::Value(Value::Text(member.clone())))
+        }
+        _ => attribute.default.clone(),
+    }
 }
 
 fn is_required(attribute: &Attribute) -> bool {

@@ -208,7 +208,7 @@ impl Table {
             .collect();
         if !missing.is_empty() {
             let message = format!(
-                "primary key values must be set in staged.rec before calling store() or open(). Missing: {{{}}}",
+                "Primary key values must be set in staged.rec before calling store() or open(). Missing: {{{}}}",
                 missing.join(", ")
             );
             return Err(Error::new(ErrorKind::InvalidRequest, message));
