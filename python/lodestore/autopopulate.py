@@ -52,7 +52,7 @@ class AutoPopulate:
         if making is None:
             raise _lodestore.error(
                 "invalid-request",
-                "`upstream` is there inside `make` only",
+                "`upstream` is only available inside make()",
                 "elsewhere use `dj.Diagram.trace(table & key)`",
             )
         if making.upstream is None:
@@ -92,8 +92,9 @@ class AutoPopulate:
         - `max_calls` (or `limit`): stop after so many calls;
         - `order`: ``"original"``, ``"reverse"`` or ``"random"``; jobs go by their priority;
         - `display_progress`: tell on the standard error stream how far it is, and how long it will take;
-        - `processes`: how many processes work, None for one per core. The class must stand at the top level of
-          a module, and a script must begin its work under ``if __name__ == "__main__":``;
+        - `processes`: how many processes work, None for one per core. A script must begin its work under
+          ``if __name__ == "__main__":``; a class that is not at the top level of a module, as in a notebook, needs a
+          system that can fork;
         - `executor`: what runs the calls instead: any `concurrent.futures.Executor`, a client of Dask's, or
           the module `ray`;
         - `make_kwargs`: further arguments for `make`, or for `make_fetch`.
@@ -157,7 +158,7 @@ class AutoPopulate:
         if self._restricted is not None:
             raise _lodestore.error(
                 "invalid-request",
-                "a restricted table cannot be populated",
+                "Cannot call populate on a restricted table",
                 "give the restriction to `populate`",
             )
         source = self.key_source
@@ -178,7 +179,7 @@ class AutoPopulate:
         if making is None:
             raise _lodestore.error(
                 "invalid-request",
-                f"rows of `{type(self).__name__}` are inserted by its `make`",
+                f"Inserts into auto-populated `{type(self).__name__}` can only be done inside its make method during a populate call",
                 "call `populate`, or insert with `allow_direct_insert=True`",
             )
         if not making.inserts:

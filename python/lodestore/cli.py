@@ -20,9 +20,11 @@ def cli(args=None):
     Ends by `SystemExit`, with status 2 for a command line that makes no sense.
     """
     parser = argparse.ArgumentParser(
-        prog="dj", description="A Python console with Lodestore as `dj`, and schemas as modules"
+        prog="dj",
+        description="An interactive Python console (REPL) with Lodestore as `dj`, and schemas as virtual modules",
+        epilog="Example: dj -s my_lab:lab --host localhost:3306",
     )
-    parser.add_argument("-V", "--version", action="version", version=f"lodestore {lodestore.__version__}")
+    parser.add_argument("-V", "--version", action="version", version="{} {}".format(*_product()).lower())
     parser.add_argument("-u", "--user", help="user of the database server")
     parser.add_argument(
         "-p", "--password", help="password (the variable DJ_PASS keeps it out of the list of processes)"
@@ -31,27 +33,41 @@ def cli(args=None):
     parser.add_argument(
         "-s",
         "--schemas",
-        metavar="SCHEMA:NAME",
+        metavar="DB:ALIAS",
         nargs="+",
         action="extend",
         default=[],
         type=_pair,
-        help="schemas to open, each with the name that it gets in the console",
+        help="schemas to load as virtual modules, in the form schema_name:alias",
     )
     given = parser.parse_args(args)
     config.set_database({"user": given.user, "password": given.password, "host": given.host})
     names = {"dj": lodestore}
     for schema, name in given.schemas:
         names[name] = VirtualModule(name, schema)
-    shown = "".join(f"\n  {name}: schema `{schema}`" for schema, name in given.schemas)
-    code.interact(f"Lodestore {lodestore.__version__} is `dj`{shown}", local=names, exitmsg="")
+    product, version = _product()
+    lines = [f"{product} {version} REPL", "Lodestore is `dj`: press Tab after `dj.` for what it offers."]
+    if given.schemas:
+        lines += ["", "Loaded schemas:", *(f"  {name} -> {schema}" for schema, name in given.schemas)]
+    code.interact("\n".join(lines), local=names, exitmsg="")
     sys.exit(0)
+
+
+def _product():
+    """What the console says that it is, with its version: programs look, where Lodestore stands for DataJoint."""
+    stand_in = sys.modules.get("datajoint")
+    if (
+        getattr(stand_in, "schema", None) is not None
+        and getattr(stand_in, "Schema", None) is lodestore.Schema
+    ):
+        return "DataJoint", stand_in.__version__
+    return "Lodestore", lodestore.__version__
 
 
 def _pair(text):
     schema, colon, name = text.partition(":")
     if not (schema and colon and name.isidentifier()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form SCHEMA:NAME")
+        raise argparse.ArgumentTypeError(f"Invalid schema format {text!r}. Use schema_name:alias")
     return schema, name
 
 

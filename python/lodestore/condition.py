@@ -169,6 +169,6 @@ def _lodestore_errors():
 def _no_condition(item):
     return _lodestore.error(
         "invalid-condition",
-        f"an object of class `{type(item).__name__}` is no condition",
+        f"Invalid restriction type: an object of class `{type(item).__name__}` is no condition",
         "restrict by a dict, SQL text, a list of these, or another table or query",
     )

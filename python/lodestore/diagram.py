@@ -1,5 +1,6 @@
 """Diagrams: sets of tables in the graph of foreign keys, and conditions that follow its edges."""
 
+import operator
 import types
 
 from . import _lodestore
@@ -13,6 +14,11 @@ from .trace import ForeignKeys, Rows, cascade, down, seed_of, trace
 
 #: True: nothing optional is needed.
 diagram_active = True
+
+
+def _is_count(item):
+    """True for a whole number, also one of NumPy."""
+    return hasattr(item, "__index__")
 
 
 class Diagram(Drawable):
@@ -106,19 +112,19 @@ class Diagram(Drawable):
 
     def _steps(self, count, next_of):
         names = list(self._names)
-        for _ in range(count):
+        for _ in range(operator.index(count)):
             names += [other for name in names for other in next_of(name)]
             names = list(dict.fromkeys(names))
         return self._with(names)
 
     def __add__(self, item):
-        if isinstance(item, int):
+        if _is_count(item):
             return self._steps(item, lambda name: [child for child, _, _ in self._keys.below(name)])
         other = self._other(item)
         return self._with([*self._names, *other._names], other)
 
     def __sub__(self, item):
-        if isinstance(item, int):
+        if _is_count(item):
             return self._steps(item, lambda name: [parent for _, parent, _ in self._keys.above(name)])
         taken = set(self._other(item)._names)
         return self._with([name for name in self._names if name not in taken])
@@ -233,6 +239,11 @@ class Diagram(Drawable):
 
     def __len__(self):
         return len(self._names)
+
+    @property
+    def nodes_to_show(self):
+        """The quoted full names of the tables that are shown, as a set."""
+        return {table.full_table_name for table in self}
 
     @property
     def edges(self):

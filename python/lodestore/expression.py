@@ -16,20 +16,27 @@ def as_expression(item):
     return item
 
 
-def _operand(item, verb):
-    """The query of an operand that must be an expression."""
+def _operand(item, refusal):
+    """Returns the query of an operand that must be an expression; `refusal` says so to whoever gives another."""
     item = as_expression(item)
     if not isinstance(item, QueryExpression):
-        name = "universal set" if isinstance(item, U) else type(item).__name__
         hint = (
             "`dj.U(...) & table` and `dj.U(...).aggr(table, ...)` are its uses"
             if isinstance(item, U)
             else None
         )
         raise _lodestore.error(
-            "invalid-request", f"a {name} cannot be {verb}", hint or "give a table or a query"
+            "invalid-request", f"{refusal}, not a `{type(item).__name__}`", hint or "give a table or a query"
         )
     return item._query
+
+
+def _no_product():
+    return _lodestore.error(
+        "invalid-request",
+        "the product of a table and dj.U(...) is no longer supported",
+        "join tables as they are: attributes match by their origin; `dj.U(...) & table` is a query that can be joined",
+    )
 
 
 def _names(attributes):
@@ -128,7 +135,9 @@ class QueryExpression(Fetching):
 
         Raises `DataJointError` if a shared attribute has not the same origin on both sides.
         """
-        query = _operand(other, "joined")
+        if isinstance(other, U):
+            raise _no_product()
+        query = _operand(other, "The argument of join must be a QueryExpression")
         return self._derived(self._query.join(query, semantic_check, left, allow_nullable_pk))
 
     def extend(self, other, semantic_check=True):
@@ -150,7 +159,7 @@ class QueryExpression(Fetching):
 
         Raises `DataJointError` if `group` lacks an attribute of the primary key.
         """
-        query = _operand(group, "aggregated")
+        query = _operand(group, "The argument of aggr must be a QueryExpression")
         keep = keeps_unmatched(self.connection.config["legacy"], exclude_nonmatching, keep_all_rows)
         return self._derived(self._query.aggregate(query, _names(attributes), _named(named), keep))
 
@@ -169,14 +178,20 @@ class QueryExpression(Fetching):
         return self.join(other)
 
     def __add__(self, other):
-        return self._derived(self._query.union(_operand(other, "united")))
+        return self._derived(
+            self._query.union(
+                _operand(other, "A QueryExpression can only be unioned with another QueryExpression")
+            )
+        )
 
     def __xor__(self, other):
         if self.connection.config["legacy"]:
             warn("the operator `^`", "write `restrict(..., semantic_check=False)`")
             return self.restrict(other, semantic_check=False)
         raise _lodestore.error(
-            "invalid-request", "the operator `^` does not exist", "use `restrict(..., semantic_check=False)`"
+            "invalid-request",
+            "the operator `^` was removed in DataJoint 2.0",
+            "use `restrict(..., semantic_check=False)`",
         )
 
     def __matmul__(self, other):
@@ -184,7 +199,9 @@ class QueryExpression(Fetching):
             warn("the operator `@`", "write `join(..., semantic_check=False)`")
             return self.join(other, semantic_check=False)
         raise _lodestore.error(
-            "invalid-request", "the operator `@` does not exist", "use `join(..., semantic_check=False)`"
+            "invalid-request",
+            "the operator `@` was removed in DataJoint 2.0",
+            "use `join(..., semantic_check=False)`",
         )
 
     def __copy__(self):
@@ -277,7 +294,7 @@ class U:
         return list(self._names)
 
     def __and__(self, other):
-        query = _operand(other, "restricted by a universal set")
+        query = _operand(other, "A universal set restricts a QueryExpression")
         return Expression(as_expression(other).connection, query.distinct(self.primary_key))
 
     def aggr(self, group, *, exclude_nonmatching=True, keep_all_rows=None, **named):
@@ -285,26 +302,27 @@ class U:
 
         Raises `DataJointError` for names that `group` does not have.
         """
-        query = _operand(group, "aggregated")
+        query = _operand(group, "The argument of aggr must be a QueryExpression")
         connection = as_expression(group).connection
         if keeps_unmatched(connection.config["legacy"], exclude_nonmatching, keep_all_rows):
-            raise _lodestore.error("invalid-request", "a universal set has no rows that match nothing")
+            raise _lodestore.error(
+                "invalid-request",
+                "Cannot set exclude_nonmatching=False when aggregating on a universal set: it has no rows of its own",
+            )
         return Expression(connection, query.group(self.primary_key, _named(named)))
 
     aggregate = aggr
 
     def join(self, other, **_options):
         """Refused: a universal set cannot be joined."""
-        raise _lodestore.error(
-            "invalid-request",
-            "a universal set cannot be joined",
-            "`dj.U(...) & table` makes it a query, which can be",
-        )
+        raise _no_product()
 
     __mul__ = __rmul__ = join
 
     def __sub__(self, other):
-        raise _lodestore.error("invalid-request", "what is left of a universal set cannot be told")
+        raise _lodestore.error(
+            "invalid-request", "dj.U(...) - table would be an infinite set, and is not supported"
+        )
 
     def __repr__(self):
         return f"U({', '.join(map(repr, self._names))})"

@@ -34,6 +34,8 @@ class GarbageCollector:
     def collect(self, dry_run=True, verbose=False, *, full=None):
         """Deletes what no row names, or tells what that is.
 
+        In a dry run the objects that rows name are counted, too, and those that the stores hold.
+
         Without ``full`` it looks at what the journal knows: the cost grows with the garbage. With ``full=True``
         it lists the stores as well, and finds what no journal tells of, if it is older than ``gc.age`` (a day) by
         the store's clock.
@@ -48,9 +50,12 @@ class GarbageCollector:
         result = {}
         for kind in ("hash", "schema"):
             section = found[kind]
+            referenced, stored = section["referenced"], section["stored"]
+            if dry_run and not full:
+                referenced, stored = self._counts(kind == "hash")
             result |= {
-                f"{kind}_paths_referenced": section["referenced"],
-                f"{kind}_paths_stored": section["stored"],
+                f"{kind}_paths_referenced": referenced,
+                f"{kind}_paths_stored": stored,
                 f"{kind}_paths_orphaned": len(section["orphaned"]),
                 f"{kind}_paths_orphaned_bytes": section["orphaned_bytes"],
                 f"orphaned_{kind}_paths": section["orphaned"],
@@ -78,6 +83,13 @@ class GarbageCollector:
                 logger.warning(failure)
         return result
 
+    def _counts(self, is_hash):
+        """How many objects rows name, and how many the stores hold."""
+        return (
+            len(self._references(0 if is_hash else 1)),
+            sum(len(self._list(name, is_hash)) for name in self._names()),
+        )
+
     def _list(self, schema_name, is_hash):
         listed = self._connection._core.list_objects(schema_name, self.store)
         return {path: size for _, path, size, hashed in listed if hashed == is_hash}
@@ -101,3 +113,37 @@ class GarbageCollector:
     def schema_references(self, verbose=False):
         """The other objects of the schemas that rows name."""
         return self._references(1)
+
+
+def scan(*schemas, store_name=None, verbose=False, config=None):
+    """Counts what the rows of schemas name and what their stores hold, and lists what no row names; deletes nothing.
+
+    Gives what `GarbageCollector.collect` gives, and the sums ``referenced``, ``stored``, ``orphaned``,
+    ``orphaned_bytes`` and ``orphaned_paths``.
+    """
+    return _with_sums(GarbageCollector(*schemas, store=store_name).collect(True, verbose, full=True))
+
+
+def collect(*schemas, store_name=None, dry_run=True, verbose=False, config=None):
+    """Deletes the objects of schemas that no row names, or tells in a dry run what they are. Gives what `scan` gives."""
+    return _with_sums(GarbageCollector(*schemas, store=store_name).collect(dry_run, verbose, full=True))
+
+
+def _with_sums(found):
+    kinds = ("hash", "schema")
+    sums = {
+        name: sum(found[f"{kind}_paths_{name}"] for kind in kinds)
+        for name in ("referenced", "stored", "orphaned", "orphaned_bytes")
+    }
+    # The names under which earlier programs look for those of objects by content.
+    hashes = {
+        name.replace("hash_paths", "hash"): found[name] for name in found if name.startswith("hash_paths")
+    }
+    orphans = [*found["orphaned_hash_paths"], *found["orphaned_schema_paths"]]
+    return {
+        **found,
+        **hashes,
+        "orphaned_hashes": found["orphaned_hash_paths"],
+        **sums,
+        "orphaned_paths": orphans,
+    }

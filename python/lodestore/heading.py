@@ -59,6 +59,21 @@ class Attribute:
         return None if self.codec_type is None else codec_of(self.codec_type)
 
     @property
+    def unsupported(self):
+        """False: there is no attribute whose values could not be read."""
+        return False
+
+    @property
+    def sql_type(self):
+        """The name of `type` in earlier programs."""
+        return self.type
+
+    @property
+    def sql_comment(self):
+        """The name of `comment` in earlier programs."""
+        return self.comment
+
+    @property
     def original_name(self):
         """The name that it had before a query renamed it."""
         return self.attribute_expression if (self.attribute_expression or "").isidentifier() else self.name

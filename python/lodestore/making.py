@@ -88,9 +88,7 @@ class Maker:
             parts.insert()
 
     def fault(self, error):
-        """What to note of a failed job: message and stack; None if the user stopped it."""
-        if isinstance(error, KeyboardInterrupt):
-            return None
+        """What to note of a failed job: message and stack."""
         return message_of(error), "".join(traceback.format_exception(error))
 
     def told(self, made, failed, skipped, total):

@@ -32,8 +32,10 @@ def add_job_metadata_columns(target, dry_run=True):
     `populate` records how rows were made (the setting ``jobs.add_job_metadata``).
 
     `target` is a schema, or a table's class or instance; nothing is changed in a dry run, which counts what
-    would be. Gives ``tables_analyzed``, ``tables_modified``, ``columns_added``, and ``details``: a dict of
-    ``table`` and ``columns`` for each table. Programs see the columns when they open the project anew.
+    would be. A table that has the columns stays as it is. Gives ``tables_analyzed``, ``tables_modified``,
+    ``columns_added``, and ``details``: for each table a dict of ``table``, ``status`` (``pending``, ``migrated`` or
+    ``already_migrated``), ``columns_added`` (their number), ``columns`` and ``sql_statements``. Programs see the columns
+    when they open the project anew.
 
     Raises `DataJointError` for another target, and on the embedded database.
     """
@@ -52,17 +54,31 @@ def add_job_metadata_columns(target, dry_run=True):
         )
     details = []
     for table in tables:
-        known = table.heading._attributes
+        # The database is asked: a heading that was read before is as it was.
+        known = connection.query(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s",
+            (table.database, table.table_name),
+        )
+        known = {name for (name,) in known}
         missing = [name for name in _JOB_COLUMNS if name not in known]
-        details.append({"table": f"{table.database}.{table.table_name}", "columns": missing})
+        statements = [text for name in missing for text in _statements(adapter, table.full_table_name, name)]
         if not dry_run:
-            for name in missing:
-                for statement in _statements(adapter, table.full_table_name, name):
-                    connection.query(statement.replace("%", "%%"))
+            for statement in statements:
+                connection.query(statement.replace("%", "%%"))
+        status = "already_migrated" if not missing else "pending" if dry_run else "migrated"
+        details.append(
+            {
+                "table": f"{table.database}.{table.table_name}",
+                "status": status,
+                "columns_added": len(missing),
+                "columns": missing,
+                "sql_statements": statements,
+            }
+        )
     return {
         "tables_analyzed": len(tables),
-        "tables_modified": sum(bool(told["columns"]) for told in details),
-        "columns_added": sum(len(told["columns"]) for told in details),
+        "tables_modified": sum(told["columns_added"] > 0 for told in details),
+        "columns_added": sum(told["columns_added"] for told in details),
         "details": details,
     }
 

@@ -1,6 +1,7 @@
 """References to files and folders in a store: what ``<object@>`` and ``<filepath@>`` give back."""
 
 import datetime
+import io
 import json
 import os
 
@@ -13,6 +14,10 @@ from .reference import Reference
 IntegrityError = CorruptError
 
 
+#: What `open` may mean by its first argument, for a file.
+_MODES = frozenset(["r", "rt", "rb", "w", "wb", "w+b", "xb", "a", "ab", "r+", "r+b"])
+
+
 class ObjectRef(Reference):
     """A file or folder in a store, not yet read.
 
@@ -20,9 +25,57 @@ class ObjectRef(Reference):
     stored.
     """
 
-    def __init__(self, core):
+    #: What a program that made the reference itself gave.
+    _as_given = None
+
+    def __init__(
+        self,
+        path,
+        size=None,
+        hash=None,
+        ext=None,
+        is_dir=False,
+        timestamp=None,
+        url=None,
+        store=None,
+        mime_type=None,
+        item_count=None,
+    ):
+        """Describes the object at `path` of a store (the default one) of the process-wide project, which is opened when
+        the object is.
+        """
+        told = {"path": path, "size": size, "hash": hash, "ext": ext, "is_dir": is_dir}
+        told["timestamp"] = timestamp.isoformat() if isinstance(timestamp, datetime.datetime) else timestamp
+        optional = {"url": url, "store": store, "mime_type": mime_type, "item_count": item_count}
+        told |= {name: value for name, value in optional.items() if value is not None}
+        self._as_given = self._told = told
+
+    def __getattr__(self, name):
+        if name != "_core" or self._as_given is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self._core = _lodestore.ObjectHandle.from_metadata(None, "object", self._as_given)
+        return self._core
+
+    @property
+    def path(self):
+        """Where it lies in its store."""
+        return self._core.path if self._as_given is None else self._as_given["path"]
+
+    @property
+    def store(self):
+        """The name of the store."""
+        return self._core.store if self._as_given is None else self._as_given.get("store")
+
+    def _attach(self, core):
         super().__init__(core)
         self._told = core.metadata()
+
+    @classmethod
+    def _of(cls, core):
+        """The reference of a handle of the core."""
+        reference = object.__new__(cls)
+        reference._attach(core)
+        return reference
 
     @classmethod
     def from_json(cls, document, backend=None):
@@ -30,10 +83,12 @@ class ObjectRef(Reference):
         told = json.loads(document) if isinstance(document, str) else dict(document)
         told["path"], told["size"]  # a KeyError for what is no reference
         codec = told.pop("codec", "object")
-        return cls(_lodestore.ObjectHandle.from_metadata(None, codec, told))
+        return cls._of(_lodestore.ObjectHandle.from_metadata(None, codec, told))
 
     def to_json(self):
         """What the row tells, as a dict."""
+        if self._as_given is not None:
+            return dict(self._as_given)
         return {"path": self.path, "store": self.store, **self._told}
 
     @property
@@ -54,7 +109,7 @@ class ObjectRef(Reference):
     @property
     def is_dir(self):
         """True for a folder."""
-        return self._core.is_dir
+        return self._core.is_dir if self._as_given is None else self._as_given["is_dir"]
 
     @property
     def item_count(self):
@@ -114,17 +169,25 @@ class ObjectRef(Reference):
         return self._core.read(None)
 
     def open(self, subpath=None, mode="rb"):
-        """The file, or a file of the folder, as a seekable stream for reading.
+        """The file, or a file of the folder, as a seekable stream for reading: of bytes, or with mode ``"r"`` of text.
+
+        The mode of a file may also be the first argument.
 
         A folder without `subpath` gives a context with the mapping that zarr opens:
         ``with ref.open() as f: zarr.open(f, mode="r")``.
         """
+        if subpath in _MODES and not self.is_dir:
+            subpath, mode = None, subpath
+        if mode == "rt":
+            mode = "r"
         if mode not in ("rb", "r"):
             raise self._refusal(f"Cannot open() a stored object with mode {mode!r}: it is read only")
         if subpath is not None and not self.is_dir:
             raise self._refusal("Cannot use subpath on a file object")
         if subpath is None and self.is_dir:
             return self.fsmap
+        if mode == "r":
+            return io.TextIOWrapper(self.open(subpath), encoding="utf-8")
         local = self._core.local_path(subpath)
         if local is not None and os.path.isfile(local):
             return open(local, "rb")
@@ -203,4 +266,4 @@ class ObjectRef(Reference):
 
 def _reopen(place, codec, told):
     """A reference that was sent here from another process."""
-    return ObjectRef(_lodestore.ObjectHandle.from_metadata(project_at(place), codec, told))
+    return ObjectRef._of(_lodestore.ObjectHandle.from_metadata(project_at(place), codec, told))

@@ -8,6 +8,8 @@ import pickle
 import sys
 import types
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from . import _lodestore
 from .making import Maker, message_of
@@ -28,25 +30,31 @@ def populate(table, source, chosen, options, make_kwargs, processes, executor, b
     count = processes or os.cpu_count() or 1
     if count < 0:
         raise _lodestore.error("invalid-value", f"`processes` cannot be {processes}")
-    check_can_be_sent(type(table))
+    with _class_to_send(type(table)) as (cls, method):
+        return _by_processes(table, cls, method, source, chosen, options, make_kwargs, count, bar)
+
+
+def _by_processes(table, cls, method, source, chosen, options, make_kwargs, count, bar):
     if not options["reserve_jobs"]:
-        work = _Keys(table, source, chosen, options, make_kwargs, bar)
+        work = _Keys(table, source, chosen, options, make_kwargs, bar, cls)
         count = min(count, max(len(work.keys), 1))
-        with _Processes(count) as pool:
+        with _Processes(count, method) as pool:
             return work.run(pool, count)
     jobs = table.jobs
     wants = options["refresh"]
     if table.connection.config["jobs.auto_refresh"] if wants is None else wants:
         jobs._core.refresh(source._query, chosen._query, 0.0, None, None, None)
-    with _Processes(count, options["max_calls"]) as pool:
-        return _by_jobs(table, chosen, options, make_kwargs, pool, count, bar)
+    with _Processes(count, method, options["max_calls"]) as pool:
+        return _by_jobs(table, cls, chosen, options, make_kwargs, pool, count, bar)
 
 
 class _Processes(concurrent.futures.ProcessPoolExecutor):
-    """Fresh processes with the settings of this one. They heed a flag to stop, a number of calls, and tell how far they are."""
+    """Processes with the settings of this one, fresh (by ``spawn``) or copies of it (by ``fork``). They heed a flag to stop,
+    a number of calls, and tell how far they are.
+    """
 
-    def __init__(self, count, max_calls=None):
-        context = multiprocessing.get_context("spawn")
+    def __init__(self, count, method, max_calls=None):
+        context = multiprocessing.get_context(method)
         self.stop = context.Event()
         self.tally = context.Array("q", 3)
         budget = None if max_calls is None else context.Semaphore(max_calls)
@@ -86,10 +94,10 @@ def _goes_on():
     return not _stop.is_set() and (_budget is None or _budget.acquire(block=False))
 
 
-def _by_jobs(table, chosen, options, make_kwargs, pool, count, bar):
+def _by_jobs(table, cls, chosen, options, make_kwargs, pool, count, bar):
     """Has each process empty the queue, until nothing is left."""
     restrictions = None if chosen is None else _as_keys(table, chosen)
-    arguments = (type(table), table.connection.place, restrictions, options, make_kwargs)
+    arguments = (cls, table.connection.place, restrictions, options, make_kwargs)
     total = None
     if bar is not None:
         total = len(table.jobs.pending)
@@ -153,7 +161,8 @@ def _empty_queue(cls, place, keys, options, make_kwargs):
 class _Keys:
     """The keys to make, handed to an executor one by one."""
 
-    def __init__(self, table, source, chosen, options, make_kwargs, bar):
+    def __init__(self, table, source, chosen, options, make_kwargs, bar, cls=None):
+        self._cls = cls or type(table)
         self._table, self._source, self._chosen = table, source, chosen
         self._options, self._make_kwargs, self._bar = options, make_kwargs, bar
         self._reserve = options["reserve_jobs"]
@@ -186,7 +195,7 @@ class _Keys:
 
     def run(self, executor, workers):
         """Makes all keys; gives the number of successes, and keys with their exceptions."""
-        cls, place = type(self._table), self._table.connection.place
+        cls, place = self._cls, self._table.connection.place
         ahead = _AHEAD * (workers or getattr(executor, "_max_workers", None) or 64)
         keys = iter(self.keys)
         running = collections.deque()
@@ -232,6 +241,8 @@ def make_key(cls, place, key, make_kwargs, reserve):
 
 def _here(cls, place):
     """The table of a class in this process, which must be the one that was meant."""
+    if isinstance(cls, _Inherited):
+        cls = _inherited[cls]
     table = cls()
     if table.connection is None or table.connection.place != place:
         found = "no database" if table.connection is None else table.connection.place
@@ -258,19 +269,47 @@ def _sendable(error):
     return error
 
 
-def check_can_be_sent(cls):
-    """Refuses a class that another process would not find."""
-    found = sys.modules.get(cls.__module__)
-    for name in cls.__qualname__.split("."):
-        found = getattr(found, name, None)
-    nowhere = cls.__module__ == "__main__" and not hasattr(sys.modules["__main__"], "__file__")
-    if found is not cls or nowhere:
+@dataclass(frozen=True)
+class _Inherited:
+    """Stands for a class that forked processes have from their parent."""
+
+    number: int
+
+
+_inherited = {}
+
+
+@contextmanager
+def _class_to_send(cls):
+    """A class, or what stands for it, as other processes find it, and how these are started.
+
+    A class of a notebook, or of a function, is found by forked processes alone.
+    """
+    if _can_be_found(cls):
+        yield cls, "spawn"
+        return
+    if "fork" not in multiprocessing.get_all_start_methods():
         raise _lodestore.error(
             "invalid-request",
             f"class `{cls.__name__}` cannot be found by other processes",
             "define it at the top level of a module, and import it from there; or use threads: "
             "`populate(executor=concurrent.futures.ThreadPoolExecutor())`",
         )
+    known = _Inherited(id(cls))
+    _inherited[known] = cls
+    try:
+        yield known, "fork"
+    finally:
+        del _inherited[known]
+
+
+def _can_be_found(cls):
+    """True if a fresh process would find a class by its name."""
+    found = sys.modules.get(cls.__module__)
+    for name in cls.__qualname__.split("."):
+        found = getattr(found, name, None)
+    nowhere = cls.__module__ == "__main__" and not hasattr(sys.modules["__main__"], "__file__")
+    return found is cls and not nowhere
 
 
 def _broken():

@@ -59,21 +59,25 @@ class Removal:
         count = self._query.delete_quick()
         return count if get_count else None
 
-    def drop(self, prompt=None, part_integrity="enforce"):
+    def drop(self, prompt=None, part_integrity="enforce", *, force=False):
         """Drops the table and all tables that depend on it, with all their rows.
 
         - `prompt`: whether to show what would be dropped, and ask; by default the setting ``safemode``.
-        - `part_integrity`: ``"enforce"`` refuses to drop a part without its master, ``"ignore"`` does not.
+        - `part_integrity`: ``"enforce"`` refuses to drop a part without its master, ``"ignore"`` does not;
+        - `force`: an older name of `part_integrity` ``"ignore"``.
 
         Raises `DataJointError` for a restricted table, inside a transaction, or if there is a question
         and nobody to answer it.
         """
         self._refuse_restricted()
+        if force:
+            warn("`drop(force=True)`", 'write `drop(part_integrity="ignore")`')
+            part_integrity = "ignore"
         if part_integrity not in ("enforce", "ignore"):
             raise _lodestore.error(
                 "invalid-value",
-                f"`part_integrity` of a drop cannot be {part_integrity!r}",
-                "it is 'enforce' or 'ignore'; 'cascade' is for `delete`",
+                f"part_integrity must be 'enforce' or 'ignore' for drop, got {part_integrity!r}",
+                "'cascade' is for `delete` alone",
             )
         confirm = (lambda losses: agreed(losses, "Drop these tables?")) if self._asks(prompt) else None
         self._table.drop(part_integrity, confirm)

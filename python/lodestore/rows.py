@@ -1,6 +1,8 @@
 """Rows to insert, in the many forms in which people have them."""
 
 import os
+import sys
+import warnings
 from contextlib import ExitStack, contextmanager
 
 from . import _lodestore
@@ -155,6 +157,21 @@ def _prepared(row, names, objects, folders):
     return {**given, **{name: prepare(given[name], folders) for name in objects if name in given}}
 
 
+def warn_positional():
+    """Warns of rows that are given as values without names, at the line of the program that inserts them."""
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("lodestore."):
+        if frame.f_code.co_name == "_insert_contents":
+            # Tables of constants are written so.
+            return
+        frame, level = frame.f_back, level + 1
+    warnings.warn(
+        "Positional inserts (rows as tuples or lists) are deprecated: give dicts of attributes and values",
+        DeprecationWarning,
+        stacklevel=level,
+    )
+
+
 def named(row):
     """A row that has names, as a mapping or a record, as a dict; None for any other."""
     if isinstance(row, dict):
@@ -178,15 +195,15 @@ def frame_with_key(frame, primary_key, index_as_pk):
     """
     if not _is_pandas(frame):
         raise _lodestore.error(
-            "invalid-request", f"insert_dataframe takes a pandas DataFrame, not a {type(frame).__name__}"
+            "invalid-request", f"insert_dataframe requires a pandas DataFrame, not a {type(frame).__name__}"
         )
     names = [name for name in frame.index.names if name is not None]
     is_key = bool(names) and set(names) == set(primary_key)
     if index_as_pk and not is_key:
         raise _lodestore.error(
             "invalid-request",
-            f"the index of the frame ({', '.join(map(str, names)) or 'unnamed'}) is not the primary key "
-            f"({', '.join(primary_key)})",
+            f"the DataFrame index columns ({', '.join(map(str, names)) or 'unnamed'}) do not match the table's "
+            f"primary key ({', '.join(primary_key)})",
             "name the levels of the index as the key, or give `index_as_pk=False`",
         )
     keep = is_key if index_as_pk is None else index_as_pk

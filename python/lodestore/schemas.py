@@ -2,12 +2,14 @@
 
 import os
 import sys
+import warnings
 from collections import ChainMap
 
 from . import _lodestore, legacy_adapter
 from .connection import conn
 from .jobs import jobs_of_schema, overview
 from .prompts import agreed
+from .settings import refuse_if_thread_safe
 from .table import FreeTable, Table
 from .user_tables import TIERS, Part, UserTable, declared
 from .verification import usage, verify
@@ -38,11 +40,15 @@ class Schema:
         self.database = None
         self._core = None
         self._add_objects = dict(add_objects or {})
+        #: The names of the virtual module that this is the schema of.
+        self._module_names = {}
         self._create_schema, self._create_tables = create_schema, create_tables
         #: The masters that it was applied to, with the names that their definitions see, by class name.
         self._decorated = {}
         #: The classes that it has taken in, by full table name.
         self._classes = {}
+        if connection is None:
+            refuse_if_thread_safe()
         if schema_name is not None:
             self.activate(schema_name)
 
@@ -105,6 +111,12 @@ class Schema:
                 "The schema decorator should not be applied to Part tables",
                 "decorate the master",
             )
+        if "_" in cls.__name__.lstrip("_"):
+            warnings.warn(
+                f"Table class name `{cls.__name__}` contains underscores: write it in CamelCase",
+                UserWarning,
+                stacklevel=2,
+            )
         context = context or self.context or _names_of_caller()
         self._decorated[cls.__name__] = cls, context
         if self._core is not None:
@@ -120,7 +132,7 @@ class Schema:
 
     def _bind_with_parts(self, cls, context):
         # Views, not copies: a module assigns names after its classes were decorated.
-        context = ChainMap(self._add_objects, context)
+        context = ChainMap(self._add_objects, context, self._module_names)
         self._bind(cls, context.new_child({"self": cls, cls.__name__: cls}))
         self._bind_parts(cls, context.new_child({cls.__name__: cls}))
 
@@ -213,7 +225,11 @@ class Schema:
         Raises `DataJointError` for a part whose master has no class in `into`.
         """
         if into is None:
-            into = self.context if self.context is not None else _frame_of_caller().f_locals
+            into = (
+                self.context
+                if self.context is not None
+                else self._module_names or _frame_of_caller().f_locals
+            )
         known = {}
         for cls in list(into.values()):
             _note_classes(cls, known)
@@ -243,8 +259,18 @@ class Schema:
             cls._bound = self.connection._core.table(full_name)
             known[full_name] = cls
 
-    #: The name of `make_classes` in earlier programs.
-    spawn_missing_classes = make_classes
+    def spawn_missing_classes(self, context=None, into=None):
+        """The name of `make_classes` in earlier programs, where `into` was called `context`."""
+        self.make_classes(into if context is None else context)
+
+    @property
+    def external(self):
+        """Refused: the tables of objects that DataJoint kept before 2.0."""
+        raise _lodestore.error(
+            "unsupported",
+            "`schema.external` was removed in DataJoint 2.0: there are no tables of external objects",
+            "`dj.gc.GarbageCollector(schema)` lists and deletes objects that no row names; `dj.usage(schema)` counts them",
+        )
 
     @property
     def code(self):

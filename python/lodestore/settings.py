@@ -162,10 +162,11 @@ class Config(OlderSettings, MutableMapping):
             self[f"database.{name}"] = value
 
     def load(self, filename):
-        """Applies a file of settings: all of it, or nothing if any of it is wrong."""
+        """Applies a file of settings: all of it, or nothing if any of it is wrong. What the environment sets stays."""
+        core = self._core
         if not os.path.isfile(filename):
             raise FileNotFoundError(f"Config file not found: {filename}")
-        self._core.load_file(filename)
+        core.load_file(filename)
 
     @contextmanager
     def override(self, **settings):

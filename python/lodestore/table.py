@@ -136,7 +136,10 @@ class Table(Dependencies, Migrating, Removal, Staging, Updating, Verifying, Quer
         query = query_of(rows)
         if query is not None:
             if chunk_size is not None:
-                raise _lodestore.error("invalid-request", "a query is inserted whole: it has no `chunk_size`")
+                raise _lodestore.error(
+                    "invalid-request",
+                    "chunk_size is not supported for QueryExpression inserts: a query is inserted whole",
+                )
             self._table.insert_query(query, duplicates, ignore_extra_fields)
             return
         progress = None

@@ -193,8 +193,7 @@ def cascade(rows, part_integrity="enforce"):
     if part_integrity not in ("enforce", "ignore", "cascade"):
         raise _lodestore.error(
             "invalid-value",
-            f"`part_integrity` cannot be {part_integrity!r}",
-            'it is "enforce", "ignore" or "cascade"',
+            f"part_integrity must be 'enforce', 'ignore' or 'cascade', got {part_integrity!r}",
         )
     name, rows = seed_of(rows)
     keys = ForeignKeys(rows.connection)
@@ -216,23 +215,34 @@ def cascade(rows, part_integrity="enforce"):
 
 
 def _freeze_masters(keys, found, frozen):
-    """Adds the masters of parts whose rows go, by their keys; True if there are more than before."""
+    """Adds the masters of parts whose rows go, by their keys; True if there are more than before.
+
+    A master without such rows is added, too: it has none to go.
+    """
     grown = False
     for part in list(found):
-        schema, _, table = part.partition(".")
-        master = f"{schema}.{table.rpartition('__')[0]}"
-        edges = [edge for edge in keys.above(part) if edge[1] == master]
-        if "__" not in table.lstrip("_") or not edges:
+        master = _master(part)
+        if master is None or master not in keys.ancestors(part)[1:]:
             continue
-        rows = keys.table(master)
-        wanted = any_of(rows, [up(edge, found[part]) for edge in edges])
+        # A part may refer to its master through other parts.
+        family = [name for name in keys.ancestors(part) if name == master or _master(name) == master]
+        wanted = _upward(keys, {part: found[part]}, family).get(master)
+        if wanted is None:
+            continue
         if master in found:
             wanted = wanted.restrict(_not(found[master]), semantic_check=False)
         more = wanted.keys()
-        if more:
-            frozen.setdefault(master, []).extend(more)
-            grown = True
+        grown = grown or bool(more) or master not in frozen
+        frozen.setdefault(master, []).extend(more)
     return grown
+
+
+def _master(name):
+    """The master of a part, by its name; None for a table that is no part."""
+    schema, _, table = name.partition(".")
+    tier = table[: len(table) - len(table.lstrip("_"))]
+    master, separator, _ = table.removeprefix(tier).partition("__")
+    return f"{schema}.{tier}{master}" if separator else None
 
 
 def _not(rows):

@@ -28,12 +28,12 @@ class ValidationResult:
         """The first faults as text, and how many more there are."""
         if self.is_valid:
             return f"Validation passed: {self.rows_checked} rows checked"
-        lines = [f"Validation failed: {len(self.errors)} errors in {self.rows_checked} rows"]
+        lines = [f"Validation failed: {len(self.errors)} error(s) in {self.rows_checked} rows"]
         for row, attribute, text in self.errors[:_TOLD]:
-            place = f"row {row}" if attribute is None else f"row {row}, attribute `{attribute}`"
+            place = f"Row {row}" if attribute is None else f"Row {row} in field '{attribute}'"
             lines.append(f"  {place}: {text}")
         if len(self.errors) > _TOLD:
-            lines.append(f"  ... and {len(self.errors) - _TOLD} more")
+            lines.append(f"  ... and {len(self.errors) - _TOLD} more errors")
         return "\n".join(lines)
 
     def raise_if_invalid(self):

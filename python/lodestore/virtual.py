@@ -32,11 +32,12 @@ class VirtualModule(types.ModuleType):
         names.update(add_objects or {})
         names["schema"] = Schema(
             schema_name,
-            names,
             create_schema=create_schema,
             create_tables=create_tables,
             connection=connection,
         )
+        # Behind the names that a class decorated with it sees.
+        names["schema"]._module_names = names
         names["schema"].make_classes(names)
 
 

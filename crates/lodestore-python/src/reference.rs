@@ -233,7 +233,7 @@ pub(crate) fn reference_to_python<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     if reference.codec != "npy" {
         let core = ObjectHandle(ObjectRef::open(instance, reference.clone()));
-        return py.import("lodestore.objectref")?.getattr("ObjectRef")?.call1((Py::new(py, core)?,));
+        return py.import("lodestore.objectref")?.getattr("ObjectRef")?.call_method1("_of", (Py::new(py, core)?,));
     }
     let core = NpyRef::open(instance, reference.clone()).into_py(py)?;
     py.import("lodestore.references")?.getattr("NpyRef")?.call1((Py::new(py, ArrayRef(core))?,))
