@@ -124,7 +124,6 @@ def test_a_broken_definition_shows_the_place(schema):
     [
         ("id : int33", "int33"),
         ("id : int32\n---\nx : <nump@>", "nump"),
-        ("id : int32\n---\nx : <npy@cold>", "cold"),
         ("-> Nobody", "Nobody"),
         (None, "definition"),
     ],

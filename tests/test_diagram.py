@@ -210,7 +210,7 @@ def test_upstream_is_what_the_key_comes_from(lab):
         }
     ]
     assert Quality.fetch1("value") == 3
-    with pytest.raises(dj.DataJointError, match="inside `make`"):
+    with pytest.raises(dj.DataJointError, match="inside make"):
         Quality().upstream  # noqa: B018
 
 

@@ -130,7 +130,7 @@ def test_rows_come_in_many_forms(everything):
             everything.insert(wrong)
     with pytest.raises(InvalidValueError, match="attributes"):
         everything.insert([(1, 2)])
-    with pytest.raises(InvalidTypeError, match="no row"):
+    with pytest.raises(InvalidTypeError, match="Invalid row type"):
         everything.insert([5])
 
 

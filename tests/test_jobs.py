@@ -79,21 +79,21 @@ def test_errors_stay_until_they_are_deleted(pipeline):
     assert statuses(doubled.jobs) == {13: "error"} and not doubled.connection.in_transaction
 
 
-def test_what_the_user_stops_is_given_back(pipeline, monkeypatch):
+def test_what_the_user_stops_is_an_error_of_its_job(pipeline, monkeypatch):
     _, doubled = pipeline
     seen = []
 
     def make(self, key):
         self.insert1({**key, "value": 1})
         seen.append((self.jobs & key).fetch1("status"))
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("enough")
 
     monkeypatch.setattr(doubled, "make", make)
     with pytest.raises(KeyboardInterrupt):
         doubled.populate(reserve_jobs=True, suppress_errors=True)
     assert seen == ["reserved"] and len(doubled) == 0
-    assert set(statuses(doubled.jobs).values()) == {"pending"}
-    assert {row["host"] for row in doubled.jobs.to_dicts()} == {""}
+    assert sorted(statuses(doubled.jobs).values()) == ["error", "pending", "pending"]
+    assert doubled.jobs.errors.fetch1("error_message") == "KeyboardInterrupt: enough"
 
 
 def test_a_make_that_exits_is_an_error_of_its_job(pipeline, monkeypatch):

@@ -243,7 +243,7 @@ def test_references_travel(database, project, put, folder, tmp_path):
     ref, other = put(folder), put(b"x")
     again = pickle.loads(pickle.dumps(ref))
     assert again == ref and again != other and hash(again) == hash(ref) and again.fsmap["top"] == b"top"
-    assert ref == type(ref)(ref._core) and ref.to_json()["item_count"] == 3
+    assert ref == type(ref)._of(ref._core) and ref.to_json()["item_count"] == 3
     script = (
         "import pickle, sys; ref = pickle.load(sys.stdin.buffer); print(ref.open('top').read(), ref.verify())"
     )

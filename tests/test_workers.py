@@ -6,6 +6,7 @@
 import collections
 import concurrent.futures
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -222,15 +223,30 @@ def test_populating_in_threads_by_hand(pipeline):
 
 
 @pytest.mark.databases("sqlite")
-def test_a_class_that_other_processes_cannot_find_is_refused(schema):
+@pytest.mark.parametrize("reserve_jobs", [False, True])
+def test_a_class_that_fresh_processes_cannot_find_is_populated_by_forked_ones(
+    schema, monkeypatch, reserve_jobs
+):
     @schema
     class Here(dj.Manual):
         definition = "id : int8"
 
     @schema
     class There(dj.Computed):
-        definition = "-> Here"
+        definition = """
+        -> Here
+        ---
+        pid : int64
+        """
 
+        def make(self, key):
+            self.insert1({**key, "pid": os.getpid()})
+
+    Here.insert([{"id": number} for number in range(6)])
+    made = There.populate(processes=2, reserve_jobs=reserve_jobs)
+    assert made == {"success_count": 6, "error_list": []}
+    assert os.getpid() not in There.to_arrays("pid") and len(There) == 6
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
     with pytest.raises(dj.DataJointError, match="top level of a module"):
         There.populate(processes=2)
 
@@ -249,7 +265,7 @@ if __name__ == "__main__":
 
 @pytest.mark.databases("sqlite", "postgresql")
 @pytest.mark.parametrize("processes", [1, 2])
-def test_ctrl_c_gives_jobs_back(pipeline, tmp_path, processes):
+def test_ctrl_c_is_noted_in_the_jobs_at_work(pipeline, tmp_path, processes):
     fill(pipeline, 10)
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
@@ -267,4 +283,6 @@ def test_ctrl_c_gives_jobs_back(pipeline, tmp_path, processes):
     # To all of them, as a terminal does.
     os.killpg(process.pid, signal.SIGINT)
     assert "stopped" in end(process)
-    assert len(pipeline.Result) == 0 and pipeline.Result.jobs.progress()["pending"] == 10
+    found = pipeline.Result.jobs.progress()
+    assert len(pipeline.Result) == 0 and (found["error"], found["pending"]) == (processes, 10 - processes)
+    assert set(pipeline.Result.jobs.errors.to_arrays("error_message")) == {"KeyboardInterrupt"}

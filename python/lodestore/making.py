@@ -44,11 +44,13 @@ class Maker:
     transaction; in it, what they fetch is fetched again and must be the same, and rows are inserted.
     """
 
-    def __init__(self, table, make_kwargs=None, tell=None, goes_on=None):
+    def __init__(self, table, make_kwargs=None, tell=None, goes_on=None, gives_back=False):
         self._table = table
         self._options = dict(make_kwargs or {})
         self._tell = tell
         self._goes_on = goes_on
+        #: True if a job that the user interrupts is no error, but waits for others.
+        self._gives_back = gives_back
         self._making = None
         cls = type(table)
         # A method of this name in older programs comes before `make`.
@@ -88,7 +90,9 @@ class Maker:
             parts.insert()
 
     def fault(self, error):
-        """What to note of a failed job: message and stack."""
+        """What to note of a failed job: message and stack; None to give it back."""
+        if self._gives_back and isinstance(error, KeyboardInterrupt):
+            return None
         return message_of(error), "".join(traceback.format_exception(error))
 
     def told(self, made, failed, skipped, total):

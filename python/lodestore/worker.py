@@ -125,7 +125,7 @@ class Worker:
             if self._stopping or self._left == 0:
                 break
             source = table._sources(())[0]
-            maker = Maker(table, goes_on=lambda: not self._stopping)
+            maker = Maker(table, goes_on=lambda: not self._stopping, gives_back=True)
             options = {
                 "suppress_errors": True,
                 "max_calls": self._left,

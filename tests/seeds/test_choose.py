@@ -202,5 +202,8 @@ table = Raw
 @pytest.mark.stores("file")
 def test_a_store_that_is_not_configured(world):
     del world.project.config.stores["default"]
+    [table, *_] = world.attributes("choose", "out-of-memory")
+    [attribute] = table.heading.secondary_attributes
     with pytest.raises(world["dj"].DataJointError, match=r"[Ss]tore not configured"):
-        world.attributes("choose", "out-of-memory")
+        table.insert1({"id": 1, attribute: np.arange(3)})
+    assert len(table) == 0

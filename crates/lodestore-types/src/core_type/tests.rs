@@ -63,7 +63,11 @@ fn integers_keep_their_range() {
     assert!(message("int64", u64::MAX).contains("out of range"));
     assert!(message("int32", 1.5).contains("not a whole number"));
     assert!(message("int32", f64::INFINITY).contains("out of range"));
-    assert!(message("int32", "1e3").contains("not a whole number"));
+    assert_eq!(core("int32").check("1e3".into()).unwrap(), Value::Int(1000));
+    assert_eq!(core("int32").check("2.0".into()).unwrap(), Value::Int(2));
+    for text in ["1e-3", "2.5", "1e", "x"] {
+        assert!(message("int32", text).contains("not a whole number"), "{text}");
+    }
     assert_eq!(message("int32", vec![1u8]), "value <1 bytes> is of type bytes, `int32` needs a whole number");
     assert_eq!(core("int8").check(300.into()).unwrap_err().hint(), Some("declare the attribute as `int16`"));
 }
