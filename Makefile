@@ -96,7 +96,9 @@ $(BIN)/.test: $(BIN)/python Makefile
 		"moto[s3]>=5" "flask>=3" "flask-cors" "setuptools>=77"
 	# Without what they require: DataJoint is what Lodestore stands for there, and their exports to NWB are not tried.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		"element-lab==0.3.0" "element-animal==0.1.8" "element-session==0.1.6" "element-event==0.2.3"
+		"element-lab==0.3.0" "element-animal==0.1.8" "element-session==0.1.6" "element-event==0.2.3" \
+		"element-array-ephys==0.2.11" "element-calcium-imaging==0.7.8" "element-miniscope==0.3.2" "element-deeplabcut==0.2.8" \
+		"element-facemap==0.1.7" "element-electrode-localization==0.1.4" "element-optogenetics==0.1.3" "element-zstack==0.1.2"
 	@touch $@
 
 $(BIN)/.check: $(BIN)/python Makefile

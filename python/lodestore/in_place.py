@@ -53,6 +53,11 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return None
         return importlib.machinery.ModuleSpec(fullname, self)
 
+    def get_code(self, fullname):
+        """Returns the code of a module that is run as a program: ``python -m datajoint.cli``."""
+        real = f"lodestore.{fullname.removeprefix('datajoint.')}"
+        return importlib.util.find_spec(real).loader.get_code(real)
+
     def create_module(self, spec):
         return None
 

@@ -133,7 +133,7 @@ session.Session.insert1({"subject": "s1", "session_datetime": "2021-06-01 10:00:
 key = session.Session.fetch1("KEY")
 probe.ProbeType.create_neuropixels_probe("neuropixels 1.0 - 3B")
 probe.Probe.insert1({"probe": "p1", "probe_type": "neuropixels 1.0 - 3B", "probe_comment": ""})
-ephys.ProbeInsertion.insert1({**key, "insertion_number": 1, "probe": "p1"})
+ephys.ProbeInsertion.insert1({**key, "insertion_number": 1, "probe": "p1"}, ignore_extra_fields=True)
 group = {
     "probe_type": "neuropixels 1.0 - 3B",
     "electrode_config_hash": uuid.UUID(int=7),
@@ -159,7 +159,8 @@ found["array"] = [np.asarray(ephys.AcquisitionSoftware.fetch("acq_software")).si
 diagram = dj.Diagram(session.schema) + dj.Diagram(ephys) + dj.Diagram(scan.schema) + dj.Diagram(imaging)
 text = diagram.make_mermaid()
 found["drawn"] = [name in text for name in ("ProbeInsertion", "Scan", "ProcessingParamSet")]
-found["above"] = [name in repr(dj.Diagram(ephys.Clustering) - 9) for name in ("subject", "probe", "session")]
+above = {table.full_table_name for table in dj.Diagram(ephys.ProbeInsertion) - 9}
+found["above"] = sorted(name.strip('`"').partition("er_")[2] for name in above)
 (subject.Subject & {"subject": "s1"}).delete()
 found["left"] = [
     len(subject.Subject()),

@@ -16,7 +16,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::columns::{Columns, Stream};
 use crate::condition::condition_from_python;
 use crate::condition::{key_from_python, row_from_python};
-use crate::convert::to_python;
+use crate::convert::{span_to_python, to_python};
 use crate::error::{IntoPyResult, from_py_err, run};
 use crate::heading::{Attribute, attributes_of};
 use crate::reference::reference_to_python;
@@ -202,8 +202,15 @@ impl Query {
         row: &Row,
     ) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
-        for (name, value) in names.iter().zip(row.values()) {
-            dict.set_item(name, object_of(py, self.0.instance(), value)?)?;
+        let heading = self.0.heading();
+        for ((name, key), value) in names.iter().zip(row.names()).zip(row.values()) {
+            let object = match value {
+                Value::Text(text) if heading.get(key).is_some_and(|attribute| attribute.kind.is_span()) => {
+                    span_to_python(py, text.as_bytes())?
+                }
+                value => object_of(py, self.0.instance(), value)?,
+            };
+            dict.set_item(name, object)?;
         }
         Ok(dict)
     }

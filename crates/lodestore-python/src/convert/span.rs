@@ -24,7 +24,7 @@ pub(crate) fn span_from_python(object: &Bound<'_, PyAny>) -> Result<Option<Span>
 }
 
 /// The `timedelta` of a span's text.
-pub(super) fn span_to_python<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn span_to_python<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     let malformed = || Error::new(ErrorKind::InvalidValue, "the database returned no span of time for a `time`");
     let span = std::str::from_utf8(text).ok().and_then(|text| text.parse::<Span>().ok());
     let microseconds = span.ok_or_else(|| to_py_err(py, malformed()))?.microseconds();
