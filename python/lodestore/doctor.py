@@ -1,6 +1,7 @@
 """Looks at a project as it is and says what Lodestore will take, what needs a hand, and what it cannot take.
 
 python -m lodestore doctor [SCHEMA ...]
+python -m lodestore doctor path/to/package
 """
 
 import argparse
@@ -10,7 +11,7 @@ import re
 import sys
 from dataclasses import asdict, dataclass
 
-from . import _lodestore, legacy
+from . import _lodestore, legacy, portability
 from .blob import PACKED
 from .codecs import is_codec_registered, parse_type_spec
 from .connection import Connection
@@ -264,11 +265,17 @@ def _of_error(subject, error):
 def main(words):
     """Prints what is found; gives 1 if anything is a problem, else 0."""
     parser = argparse.ArgumentParser(prog="lodestore doctor", description=__doc__.splitlines()[0])
-    parser.add_argument("schemas", metavar="SCHEMA", nargs="*", help="schemas to look at, by default all")
+    parser.add_argument(
+        "names",
+        metavar="NAME",
+        nargs="*",
+        help="schemas to look at, by default all; or files and folders of Python code, which is not run",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     given = parser.parse_args(words)
     counts = dict.fromkeys(LEVELS, 0)
-    for finding in examine(schemas=given.schemas):
+    is_code = portability.is_code(given.names)
+    for finding in portability.examine(given.names) if is_code else examine(schemas=given.names):
         counts[finding.level] += 1
         print(json.dumps(asdict(finding)) if given.json else finding, flush=True)
     if not given.json:
