@@ -294,3 +294,78 @@ def test_programs_have_arguments_and_an_exit_status(tmp_path):
         [sys.executable, "-m", "lodestore", "nothing"], cwd=tmp_path, capture_output=True, text=True
     )
     assert nothing.returncode == 2 and "nothing" in nothing.stderr
+
+
+def test_older_lines_of_definitions(project):
+    project.config["legacy"] = True
+    schema = project.Schema("lab")
+
+    @schema
+    class Subject(dj.Manual):
+        definition = "subject : int32"
+
+    @schema
+    class Site(dj.Manual):
+        definition = """
+        -> Subject
+        site : int32
+        """
+
+    @schema
+    class Pair(dj.Manual):
+        definition = """
+        (mother) -> Subject
+        (father) -> Subject(subject)   # of the other sex
+        ____
+        born=null : date
+        (keeper) -> [nullable] Subject
+        """
+
+    @schema
+    class Visit(dj.Manual):
+        definition = """
+        -> Subject
+        visit : int32
+        ____________________
+        (other_site) -> Site   # of the same subject
+        """
+
+    assert Pair.primary_key == ["mother", "father"] and Pair.heading.secondary_attributes == [
+        "born",
+        "keeper",
+    ]
+    assert Visit.heading.names == ["subject", "visit", "other_site"]
+    lineage = {name: Pair.heading[name].lineage for name in ("mother", "father", "keeper")}
+    assert set(lineage.values()) == {"lab.subject.subject"} and Pair.heading["keeper"].nullable
+    Subject.insert([{"subject": 1}, {"subject": 2}])
+    Site.insert1({"subject": 1, "site": 5})
+    Pair.insert1({"mother": 1, "father": 2})
+    Visit.insert1({"subject": 1, "visit": 1, "other_site": 5})
+    with pytest.raises(dj.errors.IntegrityError):
+        Visit.insert1({"subject": 2, "visit": 1, "other_site": 5})
+    with pytest.raises(DataJointError, match="2 new names"):
+        schema(type("Wrong", (dj.Manual,), {"definition": "(a, b) -> Subject"}))
+    project.config["legacy"] = False
+    for line in ("(mother) -> Subject", "id : int32\n____"):
+        with pytest.raises(DataJointError):
+            schema(type("Modern", (dj.Manual,), {"definition": line}))
+
+
+def test_older_arguments(project):
+    project.config["legacy"] = True
+    schema = project.Schema("lab")
+
+    @schema
+    class Subject(dj.Manual):
+        definition = "subject : int32"
+
+        class Part(dj.Part):
+            definition = "-> master\npart : int32"
+
+    names = {}
+    schema.spawn_missing_classes(context=names)
+    assert names["Subject"].full_table_name == Subject.full_table_name and names["Subject"].Part.heading.names
+    with pytest.raises(DataJointError, match=r"dj\.gc"):
+        schema.external["raw"]
+    Subject.Part.drop(prompt=False, force=True)
+    assert schema.list_tables() == ["subject"]
