@@ -436,3 +436,25 @@ def test_the_console_prints_what_that_of_the_peer_prints(schema, tmp_path):
     )
     # In the place of DataJoint it says so.
     assert run("run", "-m", "datajoint.cli", "-V", module="lodestore").stdout == "datajoint 2.3.5\n"
+
+
+def test_an_instance_that_gives_the_definition_knows_its_names(schema):
+    seen = []
+
+    class Mixed(dj.Manual):
+        def __init__(self):
+            # Mixins of published packages look here, before the table is made.
+            seen.append((self.database, self.is_declared))
+
+        @property
+        def definition(self):
+            seen.append(self.full_table_name)
+            return "id : int32"
+
+    assert Mixed().database is None and seen.pop() == (None, False)
+    with pytest.raises(dj.DataJointError, match="not associated with a schema"):
+        print(Mixed().full_table_name)
+    seen.clear()
+    schema(Mixed)
+    assert ("lab", False) in seen and Mixed.full_table_name in seen
+    assert Mixed().is_declared and seen[-1] == ("lab", True)

@@ -144,6 +144,10 @@ class Schema:
 
     def _bind(self, cls, context, master=None):
         cls.connection = self.connection
+        # An instance that looks for its names, as it may for its definition, finds them.
+        cls._full_name = name = self._activated.table_name(
+            cls.__name__, cls._tier, None if master is None else master.__dict__["_full_name"]
+        )
         definition = declared(cls, "definition")
         create = self._create_tables
         if create is None:
@@ -152,9 +156,6 @@ class Schema:
         def resolve(path):
             return _find(path, context)
 
-        name = self._activated.table_name(
-            cls.__name__, cls._tier, None if master is None else master.__dict__["_full_name"]
-        )
         if definition is None and create and not self._core.has(name.split(".", 1)[1]):
             raise _lodestore.error(
                 "unsupported",
@@ -163,7 +164,6 @@ class Schema:
             )
         if isinstance(definition, str) and self.connection.config["legacy"]:
             legacy_adapter.adopt(definition, context)
-        cls._full_name = name
         cls._context = context
         self._classes[name] = cls
         cls._bound = self._core.declare(name, cls.__name__, definition, resolve if create else None)

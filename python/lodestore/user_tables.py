@@ -148,6 +148,25 @@ class UserTable(Table, metaclass=TableMeta):
             type(self)._bound = renewed
         return self._bound
 
+    # The names are known before the table is there: an instance may look while the table is declared.
+
+    @property
+    def database(self):
+        """The name of the schema; None before a schema takes the class in."""
+        return None if self._full_name is None else self._full_name.split(".", 1)[0]
+
+    @property
+    def table_name(self):
+        """The name in the database, prefix included."""
+        return super().table_name if self._full_name is None else self._full_name.split(".", 1)[1]
+
+    @property
+    def full_table_name(self):
+        """The quoted name of schema and table."""
+        if self._full_name is None:
+            return super().full_table_name
+        return self.connection.adapter.make_full_table_name(self.database, self.table_name)
+
     def alter(self, prompt=None, context=None, *, dry_run=False):
         """Gives the table the definition of its class; gives the plan, as text.
 
