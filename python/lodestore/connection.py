@@ -223,7 +223,8 @@ def conn(host=None, user=None, password=None, *, reset=False, use_tls=None):
     with _making:
         if _default is None or reset:
             config.set_database({"host": host, "user": user, "password": password, "use_tls": use_tls})
-            _default = Connection.of(config.current)
+            # Earlier programs find it as an attribute of this function, too.
+            _default = conn.connection = Connection.of(config.current)
         return _default
 
 

@@ -94,6 +94,11 @@ class DependencyGraph:
             for table in tables
         }
 
+    @property
+    def _loaded(self):
+        """True if it was read; programs look before they `load`."""
+        return self._links is not None
+
     def clear(self):
         """Forgets what was read."""
         self._links = None
