@@ -296,9 +296,8 @@ def test_programs_have_arguments_and_an_exit_status(tmp_path):
     assert nothing.returncode == 2 and "nothing" in nothing.stderr
 
 
-def test_older_lines_of_definitions(project):
-    project.config["legacy"] = True
-    schema = project.Schema("lab")
+def test_older_lines_of_definitions(legacy):
+    schema = legacy.Schema("lab")
 
     @schema
     class Subject(dj.Manual):
@@ -345,15 +344,22 @@ def test_older_lines_of_definitions(project):
         Visit.insert1({"subject": 2, "visit": 1, "other_site": 5})
     with pytest.raises(DataJointError, match="2 new names"):
         schema(type("Wrong", (dj.Manual,), {"definition": "(a, b) -> Subject"}))
-    project.config["legacy"] = False
-    for line in ("(mother) -> Subject", "id : int32\n____"):
+
+
+@pytest.mark.databases("sqlite")
+def test_older_lines_are_refused_unless_asked_for(schema):
+    @schema
+    class Subject(dj.Manual):
+        definition = "subject : int32"
+
+    for line in ("(mother) -> Subject", "id : int32\n____\nx : int32"):
         with pytest.raises(DataJointError):
             schema(type("Modern", (dj.Manual,), {"definition": line}))
+    assert schema.list_tables() == ["subject"]
 
 
-def test_older_arguments(project):
-    project.config["legacy"] = True
-    schema = project.Schema("lab")
+def test_older_arguments(legacy):
+    schema = legacy.Schema("lab")
 
     @schema
     class Subject(dj.Manual):
