@@ -93,8 +93,6 @@ def test_what_will_not_work_is_found_with_its_line(tmp_path):
         "file : attach@raw": ["note"],
         "other : external-raw": ["problem"],
         "file : attach": ["note"],
-        'dj.Diagram(schema).save("x.svg")': ["problem"],
-        "dj.ERD(Old).draw()": ["problem"],
         'schema.external["raw"]': ["problem"],
     }
     assert "NoSuchError" in found["from datajoint.errors import DataJointError, NoSuchError"][0][1]

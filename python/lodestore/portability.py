@@ -14,9 +14,6 @@ from pathlib import Path
 
 from . import _lodestore, datajoint_names, in_place
 
-#: Calls of a diagram that draw it with programs that are not used here.
-_DRAWING = frozenset(["draw", "make_dot", "make_svg", "make_png", "make_image", "save", "svg_string"])
-
 #: Lines of table definitions that need the setting `legacy`, or work nowhere: what they are and what is written today.
 _LINES = [
     (re.compile(r"^_{3,}"), "note", "the divider `____`", "write `---`"),
@@ -107,13 +104,6 @@ class _Visitor(ast.NodeVisitor):
             self._check(node, dotted, "use")
             return
         base = node.value
-        if isinstance(base, ast.Call) and node.attr in _DRAWING and self._is_diagram(base.func):
-            self._tell(
-                node,
-                "problem",
-                f"`Diagram.{node.attr}` draws with graphviz, which is not used here",
-                "`print(diagram)`, or `diagram.make_mermaid()`",
-            )
         if node.attr in _GONE and isinstance(base, ast.Name) and base.id == "schema":
             self._tell(node, "problem", f"`schema.{node.attr}` does not exist any more", _GONE[node.attr])
         self.generic_visit(node)
@@ -144,11 +134,6 @@ class _Visitor(ast.NodeVisitor):
             base = self._dotted(node.value)
             return None if base is None else f"{base}.{node.attr}"
         return None
-
-    def _is_diagram(self, node):
-        return self._dotted(node) in {
-            f"datajoint.{name}" for name in ("Diagram", "ERD", "Di", "diagram.Diagram")
-        }
 
     def _check(self, node, dotted, verb):
         standing, hint = _standing(dotted)
