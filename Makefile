@@ -18,7 +18,7 @@ demo: $(BIN)/.built $(BIN)/.demo   ## a pipeline on real recordings, in demo-out
 
 test: test-rust test-python   ## every test; installs what it needs into .venv
 
-test-rust: $(BIN)/.test   ## the Rust tests, with the servers of tests/services
+test-rust: $(BIN)/.built-dev $(BIN)/.test   ## the Rust tests, with the servers of tests/services
 	$(BIN)/python -m tests.services install
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; $(SERVED) cargo nextest run --workspace --all-features --no-fail-fast && cargo test --doc --workspace --all-features; \
@@ -91,7 +91,7 @@ $(BIN)/.demo: $(BIN)/python Makefile
 	@touch $@
 
 $(BIN)/.test: $(BIN)/python Makefile
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pytest>=8" "hypothesis>=6" "matplotlib>=3.8" "resvg-py>=0.2" \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pytest>=8" "pytest-xdist>=3.6" "hypothesis>=6" "matplotlib>=3.8" "resvg-py>=0.2" \
 		"pandas>=2.2" "polars>=1.20" "pyarrow>=17" "duckdb>=1" "zarr>=2.18" "h5py>=3.8" "dask[array]>=2024.1" "xarray>=2024.1" "networkx>=3" "distributed>=2024.8" "datajoint[postgres]>=2.3" \
 		"moto[s3]>=5" "flask>=3" "flask-cors" "setuptools>=77"
 	# Without what they require: DataJoint is what Lodestore stands for there, and their exports to NWB are not tried.
