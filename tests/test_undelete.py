@@ -700,7 +700,8 @@ def test_what_one_transaction_deleted_comes_back_together(kept, tmp_path):
         (Note & "note = 2").delete(prompt=False)
     assert everything() == (1, 2, 0)
     (deletion,) = dj.deletions(lab)
-    assert deletion == dj.deletions(other)[0]
+    (same,) = dj.deletions(other)
+    assert (same["deletion"], same["rows"]) == (deletion["deletion"], deletion["rows"])
     assert deletion["rows"] == {"lab.rig": 1, "lab.scan": 2, "analysis.note": 2}
     dj.undelete(other)
     assert everything() == (2, 4, 2) and not dj.deletions(lab) and not dj.deletions(other)

@@ -353,7 +353,7 @@ impl Instance {
                 continue;
             }
             let root = store.url(None);
-            let prefixes = prefixes(&spec, places.iter().filter(|place| place.url == root));
+            let prefixes = prefixes(&spec, places.iter().filter(|place| place.is_of(&spec, &root)));
             match section(&prefixes, schema.as_str(), &object.path) {
                 Section::Foreign if is_like_ours(schema.as_str(), &object.path) => {
                     report.fail(&object, under_a_former_prefix());

@@ -300,7 +300,11 @@ fn check(folder: &Path, told: &str) {
     instance.close();
     match undone {
         Some(Ok(_)) => check(folder, told),
-        Some(Err(error)) => assert_eq!(error.kind(), ErrorKind::Duplicate, "{told}: {error}"),
+        Some(Err(error)) => {
+            // A row of its key is there again, or the table has been altered.
+            let is_known = matches!(error.kind(), ErrorKind::Duplicate | ErrorKind::InvalidRequest);
+            assert!(is_known, "{told}: {error}");
+        }
         None => {}
     }
 }

@@ -27,6 +27,13 @@ pub(crate) struct Place {
     pub(crate) prefixes: Prefixes,
 }
 
+impl Place {
+    /// True if it is of the store with these settings and this URL. One of its name that was elsewhere may have moved.
+    pub(crate) fn is_of(&self, spec: &StoreSpec, url: &str) -> bool {
+        self.store == spec.name || self.url == url
+    }
+}
+
 /// The prefixes of a store, those that it is configured with first, each pair once.
 pub(crate) fn prefixes<'a>(spec: &StoreSpec, places: impl Iterator<Item = &'a Place>) -> Vec<Prefixes> {
     let mut found = vec![Prefixes { hash: spec.hash_prefix.clone(), schema: spec.schema_prefix.clone() }];

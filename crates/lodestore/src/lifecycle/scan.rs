@@ -233,7 +233,7 @@ impl Instance {
     ) -> Result<()> {
         let root = store.url(None);
         let places = self.places(schema)?;
-        let prefixes = prefixes(spec, places.iter().filter(|place| place.url == root));
+        let prefixes = prefixes(spec, places.iter().filter(|place| place.is_of(spec, &root)));
         let mut folders: Vec<StorePath> = Vec::new();
         for Prefixes { hash, schema: objects } in &prefixes {
             folders.push(StorePath::new(format!("{hash}/{schema}"))?);

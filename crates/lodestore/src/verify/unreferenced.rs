@@ -151,7 +151,7 @@ fn sections(
     for schema in schemas {
         let name = SchemaName::new(*schema)?;
         let places = verifier.instance.places(&name)?;
-        let prefixes = prefixes(spec, places.iter().filter(|place| place.url == root));
+        let prefixes = prefixes(spec, places.iter().filter(|place| place.is_of(spec, &root)));
         search(Some(section(&spec.hash_prefix, Some(schema))?), &|path| Some(is_hash_path(path)))?;
         // What users keep by now under prefixes that the store had is theirs.
         for former in &prefixes[1..] {
