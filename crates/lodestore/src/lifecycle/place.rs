@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use super::object::Prefixes;
 use crate::Instance;
 use crate::config::StoreSpec;
+use crate::undelete::whole;
 
 /// How the properties of the journal are called that hold places.
 const PROPERTY: &str = "place:";
@@ -113,8 +114,8 @@ impl Instance {
             }
         }
         let is_kept = statements.is_empty() || !(self.in_transaction() && self.lifecycle().folder.is_some());
-        for statement in statements {
-            self.outside(|connection| connection.execute(&statement.sql, &statement.parameters))?;
+        if !statements.is_empty() {
+            self.outside(|connection| whole(connection, &statements))?;
         }
         // What a transaction of SQLite writes may be rolled back.
         if is_kept && let Some(key) = self.noted_key(schema, store) {

@@ -259,8 +259,8 @@ fn missing(instance: &Instance, connection: &mut dyn Connection, table: &FullTab
     Ok(connection.query(&ask.sql, &ask.parameters)?.is_empty())
 }
 
-/// A table without its marked columns would lose the objects of its rows: all of it is made, or nothing.
-fn whole(connection: &mut dyn Connection, statements: &[Statement]) -> Result<()> {
+/// Runs statements in one transaction: a table without its marked columns would lose the objects of its rows.
+pub(crate) fn whole(connection: &mut dyn Connection, statements: &[Statement]) -> Result<()> {
     if connection.in_transaction() {
         return run_all(connection, statements);
     }

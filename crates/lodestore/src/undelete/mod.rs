@@ -41,7 +41,7 @@ use lodestore_types::{Error, ErrorKind, FullTableName, Result, SchemaName, Times
 
 use crate::{Instance, Schema, Table};
 use content::Content;
-pub(crate) use keep::{Keeping, KeptSoFar, changed};
+pub(crate) use keep::{Keeping, KeptSoFar, changed, whole};
 
 /// A deletion that can be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
