@@ -76,7 +76,10 @@ def escaped(text):
 def blocks_table(recorded):
     """How many blocks ran on each database and kind of store, and what is to be said of some."""
     names = conformance.blocks()
-    lines = [f"There are {len(names)} blocks of Python and JSON. So many ran as printed:", ""]
+    lines = [
+        f"There are {len(names)} blocks of Python and JSON. So many ran, as printed but for what is said next to some of them below:",
+        "",
+    ]
     lines += ["| | " + " | ".join(STORES[store] for store in ("file", "s3")) + " |", "| --- | --- | --- |"]
     for database, title in DATABASES.items():
         counts = []

@@ -1,5 +1,7 @@
 """Classes become tables."""
 
+import datetime
+import decimal
 import types
 
 import numpy as np
@@ -275,3 +277,48 @@ def test_a_schema_that_was_dropped_is_activated_with_its_tables(project):
     schema.drop(prompt=False)
     schema.activate("other")
     assert Rig.database == "other" and len(Rig) == 1 and len(Rig.Camera) == 0
+
+
+@pytest.mark.parametrize(
+    "member", ["a:b", "a: 'b'", "it's", "a, b", "x # y", "(z)", 'say "x"', "'", "::", "-> x", "a\\b", "---"]
+)
+def test_members_of_an_enum_may_hold_any_sign(schema, member):
+    quoted = member.replace("'", "''")
+
+    @schema
+    class Choice(dj.Manual):
+        definition = f"""
+        choice : int32
+        ---
+        kind = 'plain' : enum('plain', '{quoted}')  # a comment: 'with' signs
+        """
+
+    Choice.insert([{"choice": 1, "kind": member}, {"choice": 2}])
+    fresh = dj.FreeTable(schema.connection, "lab.choice")
+    for table in (Choice(), fresh):
+        assert table.to_dicts(order_by="choice")[0]["kind"] == member and len(table & {"kind": member}) == 1
+        assert table.heading["kind"].comment == "a comment: 'with' signs"
+        assert table.heading["kind"].type == f"enum('plain', '{quoted}')"
+    with pytest.raises(dj.errors.InvalidValueError, match="the members are"):
+        Choice.insert1((3, "other"))
+    again = schema(type("Copy", (dj.Manual,), {"definition": Choice.describe()}))
+    again.insert1((1, member))
+    assert again.fetch1("kind") == member
+
+
+def test_numbers_become_text_as_in_datajoint(schema):
+    @schema
+    class Label(dj.Manual):
+        definition = "name : varchar(6)\n---\ncode = null : char(4)"
+
+    Label.insert(
+        [(1, 2), (-5, 1.5), (np.int64(12), np.float64(2.0)), (decimal.Decimal("1.50"), None), ("x", 7)]
+    )
+    found = {row["name"]: row["code"] for row in Label.to_dicts()}
+    assert found == {"1": "2", "-5": "1.5", "12": "2.0", "1.50": None, "x": "7"}
+    Label.insert(pd.DataFrame({"name": [21, 22], "code": [0.5, 1.5]}))
+    assert len(Label & {"name": 21}) == len(Label & {"code": 0.5}) == len(Label & "code = '0.5'") == 1
+    assert len(Label & [{"name": 1}, {"name": "x"}]) == 2
+    for value in (1234567, 0.1234567, True, datetime.date(2020, 1, 2), b"x"):
+        with pytest.raises((dj.errors.InvalidValueError, dj.errors.InvalidTypeError), match="name"):
+            Label.insert1((value, None))

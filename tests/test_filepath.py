@@ -115,10 +115,15 @@ def test_the_default_store_of_files_is_its_own(raw, project, tmp_path):
     raw.insert1({"id": 1, "file": "x"})
     ref = raw.fetch1("file")
     assert ref.store == "archive" and ref.read() == b"archived"
+    # Without a default of their own, files are in the default store, as all other attributes with `@`.
     project.config["stores.filepath_default"] = None
-    with pytest.raises(dj.DataJointError, match="filepath_default"):
-        raw.insert1({"id": 2, "file": "x"})
-    assert raw.fetch1("file").read() == b"archived"
+    raw.insert1({"id": 2, "file": "raw/day 1/e.bin"})
+    refs = raw.to_arrays("file", order_by="id")
+    assert [ref.store for ref in refs] == ["archive", "main"] and refs[1].read() == b"signal"
+    project.config["stores.default"] = None
+    with pytest.raises(dj.DataJointError, match=r"filepath_default.*<filepath@store>"):
+        raw.insert1({"id": 3, "file": "x"})
+    assert (raw & "id = 1").fetch1("file").read() == b"archived"
 
 
 def test_deleting_the_row_leaves_the_file(raw, root):

@@ -317,3 +317,51 @@ def test_a_newer_format_is_refused(project, lab):
         assert "newer Lodestore" in caught.value.hint
     # Its neighbours stay usable.
     assert len(fresh.Schema("people")["Person"]) == 2
+
+
+def test_a_class_without_definition_stands_for_a_table_that_exists(project, schema):
+    @schema
+    class Experiment(dj.Imported):
+        definition = "experiment : int32"
+
+        class Trial(dj.Part):
+            definition = "-> master\ntrial : int32"
+
+    Experiment.insert1((1,), allow_direct_insert=True)
+
+    class Again(dj.Imported):
+        class Trial(dj.Part):
+            pass
+
+    Again.__name__ = "Experiment"
+    project.Schema("lab")(Again)
+    assert Again.to_dicts() == [{"experiment": 1}] and len(Again.Trial()) == 0
+    Again.Trial.insert1((1, 2), allow_direct_insert=True)
+    assert len(Experiment.Trial()) == 1
+    with pytest.raises(dj.DataJointError, match="definition"):
+        schema(type("Nothing", (dj.Manual,), {}))
+
+
+def test_tables_are_found_without_the_prefix_of_their_tier(schema):
+    tiers = {"Subject": dj.Manual, "Rig": dj.Lookup, "Experiment": dj.Imported, "FitResult": dj.Computed}
+    for name, tier in tiers.items():
+        schema(type(name, (tier,), {"definition": f"{name.lower()} : int32", "make": lambda self, key: None}))
+    for plain, stored in {
+        "subject": "subject",
+        "rig": "#rig",
+        "experiment": "_experiment",
+        "fit_result": "__fit_result",
+        "FitResult": "__fit_result",
+    }.items():
+        assert plain in schema and schema.get_table(plain).table_name == schema[stored].table_name == stored
+    assert "nothing" not in schema and "Sub" not in schema
+
+
+@pytest.mark.databases("sqlite")
+def test_schemas_that_differ_in_letter_case_are_refused(project):
+    """An embedded database ignores letter case: a table of one would be taken for that of the other."""
+    project.Schema("lab")
+    with pytest.raises(dj.DataJointError, match="letter case") as told:
+        project.Schema("Lab")
+    assert told.value.kind == "invalid-name" and "`lab`" in told.value.hint
+    assert dj.list_schemas(project.connection) == ["lab"]

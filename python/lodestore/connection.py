@@ -228,6 +228,22 @@ def conn(host=None, user=None, password=None, *, reset=False, use_tls=None):
         return _default
 
 
+def existing():
+    """Returns the process-wide connection for code that only reads: it creates no embedded project.
+
+    Raises `DataJointError` if there is no project.
+    """
+    if _default is None:
+        folder = config.current._core.missing_project()
+        if folder is not None:
+            raise _lodestore.error(
+                "invalid-config",
+                f"there is no project in `{folder}`",
+                "go to the folder of the project, or name its folder by `dj.config['database.path']`",
+            )
+    return conn()
+
+
 def project_at(place):
     """The core's project whose database lies at `place`, for a reference that was sent here.
 
@@ -266,7 +282,9 @@ def _settings_of(settings):
 
 
 def list_schemas(connection=None):
-    """The names of all schemas."""
+    """The names of all schemas; none where no embedded project was created yet."""
+    if connection is None and _default is None and config.current._core.missing_project() is not None:
+        return []
     return (connection or conn())._core.schemas()
 
 

@@ -65,6 +65,11 @@ def examine(connection=None, schemas=()):
     """
     yield from _settings(config if connection is None else connection.config)
     if connection is None:
+        folder = config.current._core.missing_project()
+        if folder is not None:
+            hint = "the first `dj.Schema` creates one; `database.path` names another folder"
+            yield Finding("note", "database", f"there is no project in {folder}", hint)
+            return
         try:
             connection = Connection.of(config.current)
         except DataJointError as error:

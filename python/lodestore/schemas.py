@@ -166,7 +166,9 @@ class Schema:
             legacy_adapter.adopt(definition, context)
         cls._context = context
         self._classes[name] = cls
-        cls._bound = self._core.declare(name, cls.__name__, definition, resolve if create else None)
+        # Without a definition the table is there already.
+        declares = create and definition is not None
+        cls._bound = self._core.declare(name, cls.__name__, definition, resolve if declares else None)
         if isinstance(definition, str):
             _tell_definition(cls, definition)
         if cls._tier == "Lookup" and create:

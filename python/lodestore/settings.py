@@ -179,12 +179,16 @@ class Config(OlderSettings, MutableMapping):
         finally:
             self._core.restore(snapshot)
 
-    @staticmethod
-    def save_template(path="datajoint.json", minimal=True, create_secrets_dir=True):
-        """Writes a file of settings to begin with; gives its path. A file that is there is kept."""
+    def save_template(self, path="datajoint.json", minimal=True, create_secrets_dir=True):
+        """Writes a file of settings to begin with; returns its path. A file that is there is kept.
+
+        The settings are those of the embedded project if these settings mean one that exists; otherwise
+        they are an example for a server, with a folder of secrets unless `create_secrets_dir` is false.
+        """
         if os.path.exists(path):
             raise FileExistsError(f"File already exists: {path}. Remove it first or choose a different path.")
-        return _lodestore.Config.save_template(path, minimal, create_secrets_dir)
+        project = None if is_thread_safe_mode() else self._core
+        return _lodestore.Config.save_template(project, path, minimal, create_secrets_dir)
 
     def __repr__(self):
         shown = (f"  {name} = {value!r}" for name, value in self._core.masked().items())

@@ -161,7 +161,7 @@ def _verify(connection, names, query, deep, subset, both_ways, state, keep, disp
 
 def _of(schemas, connection):
     """The connection of schemas, and their names."""
-    from .connection import conn
+    from .connection import existing
 
     for schema in schemas:
         if not isinstance(schema, str):
@@ -169,4 +169,4 @@ def _of(schemas, connection):
             if schema.connection is not connection:
                 raise _lodestore.error("invalid-request", "the schemas belong to different connections")
     names = [schema if isinstance(schema, str) else schema._activated.name() for schema in schemas]
-    return connection or conn(), names
+    return connection or existing(), names

@@ -118,6 +118,20 @@ def test_files_of_the_users_stay(world):
     assert world.objects("acquisition") == ["microscope/a.tif"]
 
 
+@pytest.mark.parametrize("page, name", [("choose", "filepath"), ("overview", "filepath")])
+def test_a_single_store_serves_filepaths(world, page, name):
+    """The single-store configurations of the documents name no `filepath_default`: "all `@` codecs use this store"."""
+    world.project.config["stores"] = {"default": "main", "main": world.stores["main"]}
+    world.store("main").put_buffer(b"raw", "microscope/a.tif")
+    tables = world.attributes(page, name)
+    for table in tables:
+        (attribute,) = table.heading.secondary_attributes
+        table.insert1({"id": 1, attribute: "microscope/a.tif"})
+        ref = table.fetch1(attribute)
+        assert ref.store == "main" and ref.read() == b"raw"
+    assert tables
+
+
 @pytest.mark.parametrize(
     "name",
     [

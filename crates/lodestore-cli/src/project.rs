@@ -1,12 +1,9 @@
 //! Which project, and which rows of it.
 
-use lodestore::config::{Backend, Config};
+use lodestore::config::Config;
 use lodestore::{Error, ErrorKind, Instance, Query, Result, Table};
 
 use crate::arguments::{Arguments, Rows};
-
-/// Where the embedded project lies, if nobody names another place.
-const EMBEDDED_FOLDER: &str = "lodestore";
 
 /// Opens the project; none is made that is not there.
 pub(crate) fn open(arguments: &Arguments) -> Result<Instance> {
@@ -21,12 +18,9 @@ pub(crate) fn open(arguments: &Arguments) -> Result<Instance> {
     for warning in config.warnings() {
         eprintln!("warning: {warning}");
     }
-    if config.backend() == Backend::Sqlite {
-        let folder = config.database_path().unwrap_or_else(|| EMBEDDED_FOLDER.into());
-        if !folder.join("lodestore.db").is_file() {
-            return Err(Error::new(ErrorKind::InvalidConfig, format!("there is no project in `{}`", folder.display()))
-                .with_hint("go to the folder of the project, or name its embedded database's folder by `--project`"));
-        }
+    if let Some(folder) = config.embedded_folder().filter(|_| !config.has_project()) {
+        return Err(Error::new(ErrorKind::InvalidConfig, format!("there is no project in `{}`", folder.display()))
+            .with_hint("go to the folder of the project, or name its embedded database's folder by `--project`"));
     }
     lodestore::set_warning_hook(|message| eprintln!("warning: {message}"));
     Instance::open(config)

@@ -48,7 +48,8 @@ pub(crate) fn name_of(path: &str) -> Result<String> {
 /// `above` are the real folders on the way down, by which a circle of links is seen.
 fn walk(folder: &Path, within: &str, above: &mut Vec<PathBuf>, files: &mut Vec<(String, FileSegment)>) -> Result<()> {
     let refuse = |path: &Path, why: String| {
-        Err(Error::new(ErrorKind::InvalidValue, format!("`{}` cannot be stored: {why}", path.display())))
+        let path = path.display().to_string();
+        Err(Error::new(ErrorKind::InvalidValue, format!("`{}` cannot be stored: {why}", path.escape_debug())))
     };
     let real = match fs::canonicalize(folder) {
         Ok(real) => real,
@@ -72,7 +73,9 @@ fn walk(folder: &Path, within: &str, above: &mut Vec<PathBuf>, files: &mut Vec<(
         };
         let inner = if within.is_empty() { name.to_owned() } else { format!("{within}/{name}") };
         if let Err(error) = StorePath::new(inner.as_str()) {
-            return refuse(&path, error.message().to_owned());
+            return refuse(&path, error.message().to_owned()).map_err(|error| {
+                error.with_hint("rename it: names inside a store have no control characters and no `\\`")
+            });
         }
         if path.is_dir() {
             walk(&path, &inner, above, files)?;

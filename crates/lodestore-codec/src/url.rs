@@ -2,15 +2,22 @@
 
 use std::borrow::Cow;
 
-/// The path that a `file://` URL of this machine names; any other text as it is.
+/// The path that a `file://` URL of this machine names, or a path in the home directory (`~/data`); any other text as it
+/// is.
 pub fn local_path(text: &str) -> Cow<'_, str> {
     let scheme = text.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("file://"));
     let rest = scheme.and_then(|scheme| text.get(scheme.len()..));
     let path = rest.map(|rest| rest.strip_prefix("localhost").unwrap_or(rest)).filter(|path| path.starts_with('/'));
-    match path.and_then(percent_decoded) {
+    match path.and_then(percent_decoded).or_else(|| in_home(text)) {
         Some(path) => Cow::Owned(path),
         None => Cow::Borrowed(text),
     }
+}
+
+fn in_home(text: &str) -> Option<String> {
+    let rest = text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+    let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty())?;
+    Some(format!("{}{rest}", home.to_str()?.trim_end_matches('/')))
 }
 
 /// A text with its percent escapes resolved; nothing if that is no UTF-8.
@@ -49,6 +56,17 @@ mod tests {
         ];
         for (text, path) in cases {
             assert_eq!(local_path(text), path);
+        }
+    }
+
+    #[test]
+    fn the_home_directory_is_expanded() {
+        let home = std::env::home_dir().unwrap();
+        let home = home.to_str().unwrap().trim_end_matches('/');
+        assert_eq!(local_path("~/data/x"), format!("{home}/data/x"));
+        assert_eq!(local_path("~"), home);
+        for other in ["~ann/data", "a/~/b", "./~"] {
+            assert_eq!(local_path(other), other);
         }
     }
 }

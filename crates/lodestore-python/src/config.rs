@@ -64,8 +64,20 @@ impl Config {
 
     /// Writes a file of settings to begin with.
     #[staticmethod]
-    fn save_template(py: Python<'_>, path: PathBuf, minimal: bool, create_secrets_dir: bool) -> PyResult<PathBuf> {
-        config::save_template(&path, minimal, create_secrets_dir).into_py(py)
+    fn save_template(
+        py: Python<'_>,
+        project: Option<&Config>,
+        path: PathBuf,
+        minimal: bool,
+        create_secrets_dir: bool,
+    ) -> PyResult<PathBuf> {
+        let project = project.map(Config::copied);
+        config::save_template(project.as_ref(), &path, minimal, create_secrets_dir).into_py(py)
+    }
+
+    /// The folder of the embedded project that the settings mean, if it does not exist yet.
+    fn missing_project(&self) -> Option<PathBuf> {
+        self.read(|settings| settings.embedded_folder().filter(|_| !settings.has_project()))
     }
 
     fn load_file(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {

@@ -1,6 +1,6 @@
 //! Giving a table another definition.
 
-use lodestore_sql::alteration::{self, convert, holds_all};
+use lodestore_sql::alteration::{self, conversion_hint, convert, holds_all};
 use lodestore_sql::{Alteration, Attribute, Change, DeclareOptions, ForeignKey, Heading, Statement};
 use lodestore_types::{Error, ErrorKind, Result, Value};
 
@@ -218,7 +218,7 @@ impl Table {
                 ErrorKind::Unsupported,
                 format!("values of `{}` cannot become `{}`", old.kind.declared, new.kind.declared),
             )
-            .with_hint("add a new attribute, copy the values into it with `update1`, then drop the old one"))
+            .with_hint(conversion_hint(old, new)))
         })
     }
 

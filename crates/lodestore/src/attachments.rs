@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use lodestore_codec::attach::{LARGEST_COMPRESSED, is_compressed, numbered_name, split};
 use lodestore_codec::hash::{Checksummer, ContentHasher, verify_checksum};
+use lodestore_codec::local_path;
 use lodestore_objects::Store;
 use lodestore_types::{Error, ErrorKind, Result, StorePath, Value};
 use serde_json::Value as Json;
@@ -28,7 +29,9 @@ const FIRST_BYTES: u64 = 4096;
 pub(crate) fn extract(instance: &Instance, folder: Option<&Path>, column: Value) -> Result<Value> {
     let folder = match folder {
         Some(folder) => folder.to_owned(),
-        None => instance.config().get_text("download_path").unwrap_or_else(|| ".".to_owned()).into(),
+        None => {
+            local_path(&instance.config().get_text("download_path").unwrap_or_else(|| ".".to_owned())).as_ref().into()
+        }
     };
     let folder = folder.as_path();
     fs::create_dir_all(folder).map_err(|cause| failed("use the folder for downloads", folder, cause))?;

@@ -10,13 +10,11 @@ use lodestore_sql::{Dialect, Sqlite};
 use lodestore_types::{Error, ErrorKind, Result};
 use serde_json::Value as Json;
 
-use crate::config::{Backend, Config, mask_host};
+use crate::config::{Backend, Config, DATABASE_FILE, mask_host};
 use crate::private;
 
 /// The name of the store that an embedded project brings along.
 const EMBEDDED_STORE: &str = "main";
-/// The folder of an embedded project, if nobody names another.
-const EMBEDDED_FOLDER: &str = "lodestore";
 
 /// A database that can be connected to, and how to speak with it.
 pub(crate) struct Opened {
@@ -38,7 +36,7 @@ pub(crate) fn open(config: &mut Config) -> Result<Opened> {
 }
 
 fn open_sqlite(config: &mut Config) -> Result<Opened> {
-    let folder = config.database_path().unwrap_or_else(|| PathBuf::from(EMBEDDED_FOLDER));
+    let folder = config.embedded_folder().unwrap_or_default();
     let folder = std::path::absolute(&folder).map_err(|error| unusable(&folder, error))?;
     private::make_folder(&folder).map_err(|error| unusable(&folder, error))?;
     if config.store_names().is_empty() {
@@ -47,7 +45,7 @@ fn open_sqlite(config: &mut Config) -> Result<Opened> {
         FileStore::create(EMBEDDED_STORE, &location)?;
         config.add_embedded_store(EMBEDDED_STORE, &location);
     }
-    let path = folder.join("lodestore.db");
+    let path = folder.join(DATABASE_FILE);
     // The database gives its own permissions to the files that it keeps beside itself. It reports what is wrong better.
     let _ = private::make_file(&path);
     Ok(Opened {

@@ -183,6 +183,7 @@ impl Instance {
         let name = SchemaName::new(name)?;
         self.making(&name, || {
             if !self.schema_exists(&name)? {
+                self.check_case(&name)?;
                 self.write(Vec::new(), |connection| run_all(connection, &self.dialect().create_schema(&name)))?;
             }
             Ok(())
@@ -228,6 +229,21 @@ impl Instance {
         // A connection that is lost has given it back.
         let _ = self.query(&give_back);
         outcome
+    }
+
+    /// Refuses a schema whose tables the embedded database could not tell from those of another: it ignores letter case.
+    fn check_case(&self, name: &SchemaName) -> Result<()> {
+        if self.dialect_name() != "sqlite" {
+            return Ok(());
+        }
+        match self.schemas()?.into_iter().find(|known| known.eq_ignore_ascii_case(name.as_str())) {
+            Some(known) => Err(Error::new(
+                ErrorKind::InvalidName,
+                format!("schema `{name}` differs only in letter case from schema `{known}`"),
+            )
+            .with_hint(format!("use `{known}`, or choose another name: embedded databases ignore letter case"))),
+            None => Ok(()),
+        }
     }
 
     /// The schema `name`, if it is there.

@@ -207,8 +207,14 @@ impl Schema {
         rows.iter().filter_map(|row| row[0].as_str()).map(TableName::existing).collect()
     }
 
+    /// The table of this name in the database or, if there is none, of this class name, or of this name without the
+    /// prefix that tells the tier.
     fn find(&self, name: &str) -> Result<Option<TableName>> {
-        Ok(self.names()?.into_iter().find(|table| table.as_str() == name || table.to_class() == name))
+        let names = self.names()?;
+        let first = |fits: &dyn Fn(&TableName) -> bool| names.iter().find(|table| fits(table)).cloned();
+        Ok(first(&|table| table.as_str() == name)
+            .or_else(|| first(&|table| table.to_class() == name))
+            .or_else(|| first(&|table| table.as_str().trim_start_matches(['#', '_']) == name)))
     }
 
     /// The table that a definition calls `path`: a class of this schema, `schema.Class` of another,

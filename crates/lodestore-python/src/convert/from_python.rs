@@ -201,7 +201,15 @@ fn subclass(object: &Bound<'_, PyAny>, depth: usize) -> Converted {
         return iterate(object, depth).map(Value::Tuple);
     }
     let class = object.get_type().fully_qualified_name()?;
-    Err(Error::new(ErrorKind::InvalidType, format!("an object of class `{class}` cannot be stored")).into())
+    let class = class.to_string();
+    let error = Error::new(ErrorKind::InvalidType, format!("an object of class `{class}` cannot be stored"));
+    Err(match class.rsplit('.').next() {
+        Some("NAType") => error.with_hint("write None for a missing value"),
+        Some("Series" | "Index") if class.starts_with("pandas") => error.with_hint("store `.to_numpy()` of it"),
+        Some("DataFrame") => error.with_hint("store `.to_dict(\"list\")` of it, or a table of its own"),
+        _ => error,
+    }
+    .into())
 }
 
 fn integer(number: &Bound<'_, PyInt>) -> Converted {

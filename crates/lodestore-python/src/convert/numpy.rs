@@ -88,6 +88,10 @@ fn array(object: &Bound<'_, PyAny>, classes: &Classes, depth: usize) -> Converte
         return array(&object.getattr("data")?, classes, depth);
     }
     let dtype = object.getattr("dtype")?;
+    // Texts of any length (`StringDType`) are objects to all who read them.
+    if dtype.getattr("kind")?.extract::<char>()? == 'T' {
+        return array(&object.call_method1("astype", ("O",))?, classes, depth);
+    }
     let shape: Vec<usize> = object.getattr("shape")?.extract()?;
     let matlab = matlab_class(object)?;
     if matlab == Some(Matlab::Struct) {

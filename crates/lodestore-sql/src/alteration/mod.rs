@@ -39,6 +39,14 @@ pub struct Alteration {
     pub changes: Vec<Change>,
 }
 
+/// What to do where values cannot be converted by a change of the table.
+pub fn conversion_hint(old: &Attribute, new: &Attribute) -> &'static str {
+    match old.kind.codec.is_some() && new.kind.codec.is_some() {
+        true => "`migrate` the attribute: it converts the values and gives it the new type",
+        false => "add a new attribute, copy the values into it with `update1`, then drop the old one",
+    }
+}
+
 /// One change of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {

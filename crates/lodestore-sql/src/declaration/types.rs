@@ -21,10 +21,11 @@ pub(super) fn invalid(message: impl Into<String>) -> Error {
 pub(super) fn resolve_type(text: &str, resolver: &Resolver<'_>) -> Result<Resolved> {
     let declared = text.to_owned();
     let portable = |kind: AttributeType| {
-        // The marker in the column's comment ends at the first colon, so such a type could not be read back.
-        if kind.declared.contains(':') {
-            return Err(invalid(format!("type `{text}` holds a colon"))
-                .with_hint("colons are not allowed in enum members and store names"));
+        // The marker in the column's comment ends at the first colon outside of quotes.
+        if kind.codec.is_some() && kind.declared.contains(':') {
+            return Err(
+                invalid(format!("type `{text}` holds a colon")).with_hint("colons are not allowed in store names")
+            );
         }
         Ok(Resolved { kind, autoincrement: false })
     };

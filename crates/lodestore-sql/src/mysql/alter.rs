@@ -7,6 +7,7 @@ use lodestore_types::{CoreType, Error, ErrorKind, Result};
 
 use super::table::{create_index, define, name, quote};
 use super::{Server, types};
+use crate::alteration::conversion_hint;
 use crate::{AlterScript, Alteration, Attribute, Change, Index, Statement};
 
 pub(super) fn alter(server: Server, alteration: &Alteration) -> Result<AlterScript> {
@@ -101,7 +102,7 @@ fn check_conversion(old: &Attribute, new: &Attribute) -> Result<()> {
         let message = format!("mysql cannot make `{}` of `{}`", new.kind.declared, old.kind.declared);
         return Err(Error::new(ErrorKind::Unsupported, message)
             .with("attribute", &old.name)
-            .with_hint("add a new attribute, copy the values into it with `update1`, then drop the old one"));
+            .with_hint(conversion_hint(old, new)));
     }
     Ok(())
 }

@@ -11,8 +11,8 @@ impl CoreType {
     /// Brings `value` to the form this type stores. NULL passes: whether it may stand is not the
     /// type's business. A 0-dimensional array counts as its element.
     ///
-    /// Numbers written as text are read. Floats with a fraction are refused by integers, and text
-    /// is never made of other things. A `float32` becomes the nearest one, spelled as briefly as
+    /// Numbers written as text are read, and text is made of numbers, but of nothing else. Floats with a fraction are
+    /// refused by integers. A `float32` becomes the nearest one, spelled as briefly as
     /// tells it apart; a `datetime(n)` drops further digits of the second.
     ///
     /// # Errors
@@ -92,6 +92,11 @@ impl CoreType {
                     }
                     Ok(value)
                 }
+                // As DataJoint stores them.
+                Value::Int(number) => self.check(Value::Text(number.to_string())),
+                Value::BigInt(ref number) => self.check(Value::Text(number.to_string())),
+                Value::Decimal(ref number) => self.check(Value::Text(number.to_string())),
+                Value::Float(number) if number.is_finite() => self.check(Value::Text(format!("{number:?}"))),
                 other => Err(self.wrong_type(&other)),
             },
             CoreType::Enum(members) => match value {

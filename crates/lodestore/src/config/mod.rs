@@ -35,8 +35,8 @@ mod template;
 mod trust;
 
 pub use keys::{KEYS, Key, KeyType};
-pub(crate) use settings::mask_host;
 pub use settings::{Backend, Config};
+pub(crate) use settings::{DATABASE_FILE, mask_host};
 pub use sources::{Sources, untrusted};
 pub(crate) use stores::PROTOCOLS;
 pub use stores::StoreSpec;

@@ -4,10 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use lodestore_codec::local_path;
 use lodestore_types::{Error, ErrorKind, MASK, Result, mask_urls};
 use serde_json::{Map, Value as Json, json};
 
 use super::keys::{KEYS, Key, KeyType};
+
+/// The folder of an embedded project, if no other is named.
+const EMBEDDED_FOLDER: &str = "lodestore";
+/// The database in it.
+pub(crate) const DATABASE_FILE: &str = "lodestore.db";
 
 /// Which database is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +158,18 @@ impl Config {
 
     /// The folder of the embedded project, if it is named.
     pub fn database_path(&self) -> Option<PathBuf> {
-        self.get_text("database.path").map(PathBuf::from)
+        self.get_text("database.path").map(|path| PathBuf::from(&*local_path(&path)))
+    }
+
+    /// The folder of the embedded project, whether it is there or not; `None` where a server is used.
+    pub fn embedded_folder(&self) -> Option<PathBuf> {
+        let is_embedded = self.backend() == Backend::Sqlite;
+        is_embedded.then(|| self.database_path().unwrap_or_else(|| EMBEDDED_FOLDER.into()))
+    }
+
+    /// True unless the settings mean an embedded project that does not exist yet.
+    pub fn has_project(&self) -> bool {
+        self.embedded_folder().is_none_or(|folder| folder.join(DATABASE_FILE).is_file())
     }
 
     /// True if neither a database nor a store was named anywhere: the embedded default is used as it comes.
@@ -164,6 +181,11 @@ impl Config {
     /// The names of the configured stores.
     pub fn store_names(&self) -> Vec<&str> {
         self.stores.iter().filter(|(_, entry)| entry.is_object()).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// True if the only store is the one that an embedded project brought along.
+    pub(super) fn brought_its_store(&self) -> bool {
+        self.embedded && self.store_names().len() == 1
     }
 
     /// Takes over the store that an embedded project brought along to other settings, unless these have stores.

@@ -109,17 +109,24 @@ impl Config {
         Ok((name.to_owned(), entry.clone()))
     }
 
+    /// The store for attributes that name none. Users' files are in the store of all others unless they have their own.
     fn default_store(&self, filepath: bool) -> Result<&str> {
         let key = if filepath { "filepath_default" } else { "default" };
         match self.stores.get(key) {
             Some(Json::String(name)) if !name.is_empty() => Ok(name),
+            None | Some(Json::Null) if filepath => self.default_store(false).map_err(|error| {
+                if error.kind() != ErrorKind::UnknownStore {
+                    return error;
+                }
+                Error::new(
+                    ErrorKind::UnknownStore,
+                    "store not configured: stores.filepath_default is not configured, nor is stores.default. Set \
+                     stores.filepath_default or specify store explicitly with <filepath@store>",
+                )
+                .with_hint(error.hint().unwrap_or_default().to_owned())
+            }),
             None | Some(Json::Null) => {
-                let more = if filepath {
-                    ". Set stores.filepath_default or specify store explicitly with <filepath@store>"
-                } else {
-                    ""
-                };
-                Err(Error::new(ErrorKind::UnknownStore, format!("store not configured: stores.{key} is not configured{more}"))
+                Err(Error::new(ErrorKind::UnknownStore, format!("store not configured: stores.{key} is not configured"))
                     .with_hint("name a default store: {\"stores\": {\"default\": \"main\", \"main\": {\"protocol\": \"file\", \"location\": \"/data\"}}}"))
             }
             Some(_) => Err(Error::new(ErrorKind::InvalidConfig, format!("stores.{key} must be a string"))),

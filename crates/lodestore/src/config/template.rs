@@ -5,17 +5,24 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use lodestore_types::{Error, ErrorKind, Result};
-use serde_json::json;
+use lodestore_types::{Error, ErrorKind, MASK, Result};
+use serde_json::{Value as Json, json};
 
+use super::settings::Config;
 use super::sources::SECRETS;
 
-/// Writes a file of settings to begin with, and a folder of secrets beside it; gives the file's path.
+/// Writes a file of settings to begin with, and a folder of secrets next to it; returns the file's path. For an embedded
+/// project that exists, the settings are those of `project`, and there are no secrets.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidConfig`] if the file is there already, [`ErrorKind::Storage`] if it cannot be written.
-pub fn save_template(path: &Path, minimal: bool, secrets: bool) -> Result<PathBuf> {
-    let content = if minimal {
+pub fn save_template(project: Option<&Config>, path: &Path, minimal: bool, secrets: bool) -> Result<PathBuf> {
+    let project =
+        project.filter(|project| project.has_project()).and_then(|project| Some((project, project.embedded_folder()?)));
+    let secrets = secrets && project.is_none();
+    let content = if let Some((project, folder)) = project {
+        embedded(project, &folder, minimal)?
+    } else if minimal {
         json!({"database": {"host": "localhost", "port": 3306}})
     } else {
         json!({
@@ -48,6 +55,32 @@ pub fn save_template(path: &Path, minimal: bool, secrets: bool) -> Result<PathBu
         save_secrets(&folder.join(SECRETS))?;
     }
     Ok(path)
+}
+
+/// The settings of an embedded project, without the secrets of stores: they belong in a folder of secrets.
+fn embedded(project: &Config, folder: &Path, minimal: bool) -> Result<Json> {
+    let folder = std::path::absolute(folder).map_err(|error| failed(folder, error))?;
+    let mut content = json!({"database": {"backend": "sqlite", "path": folder.to_string_lossy()}});
+    let masked = project.masked();
+    if let Some(Json::Object(stores)) = masked.get("stores").filter(|_| !project.brought_its_store()) {
+        let mut stores = stores.clone();
+        for store in stores.values_mut().filter_map(Json::as_object_mut) {
+            store.retain(|_, value| *value != MASK);
+        }
+        content["stores"] = stores.into();
+    }
+    if !minimal {
+        for name in
+            ["display.limit", "display.width", "display.show_tuple_count", "loglevel", "safemode", "download_path"]
+        {
+            let value = masked.get(name).cloned().unwrap_or_default();
+            match name.split_once('.') {
+                Some((group, name)) => content[group][name] = value,
+                None => content[name] = value,
+            }
+        }
+    }
+    Ok(content)
 }
 
 fn save_secrets(folder: &Path) -> Result<()> {
@@ -84,11 +117,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("datajoint.json");
         for minimal in [true, false] {
-            let written = save_template(&path, minimal, true).unwrap();
+            let written = save_template(None, &path, minimal, true).unwrap();
             let mut config = Config::default();
             config.load_file(&written).unwrap();
             assert!(config.warnings().is_empty());
-            assert!(save_template(&path, minimal, true).unwrap_err().to_string().contains("already exists"));
+            assert!(save_template(None, &path, minimal, true).unwrap_err().to_string().contains("already exists"));
             fs::remove_file(&path).unwrap();
         }
         let secret = fs::metadata(folder.path().join(SECRETS).join("database.password")).unwrap();
