@@ -139,7 +139,7 @@ def test_rows_come_in_many_forms(everything):
     [
         ({"idd": 1}, UnknownAttributeError, ["idd", "did you mean `id`"]),
         ({"word": "x"}, MissingAttributeError, ["`id`"]),
-        ({"id": 1, "word": 5}, InvalidTypeError, ["`word`", "5", "needs text"]),
+        ({"id": 1, "word": True}, InvalidTypeError, ["`word`", "True", "needs text"]),
         ({"id": 200}, InvalidValueError, ["`id`", "200", "-128 to 127", "int16"]),
         ({"id": 1, "word": "0123456789"}, InvalidValueError, ["`word`", "10 characters, 9"]),
         ({"id": 1, "pick": "c"}, InvalidValueError, ["`pick`", "'a','b,c'"]),

@@ -51,7 +51,7 @@ fn bad_input_is_refused_before_anything_is_written() {
         (row! { "id" => 1, "mode" => "a" }, ErrorKind::MissingAttribute, &["name", "varchar(5)"]),
         (good(1).with("name", Value::Null), ErrorKind::MissingAttribute, &["name"]),
         (good(1).with("id", f64::NAN), ErrorKind::MissingAttribute, &["id", "NaN"]),
-        (good(1).with("name", 5), ErrorKind::InvalidType, &["name", "5", "needs text"]),
+        (good(1).with("name", true), ErrorKind::InvalidType, &["name", "bool", "needs text"]),
         (good(300), ErrorKind::InvalidValue, &["id", "300", "-128 to 127", "int16"]),
         (good(1).with("name", "abcdef"), ErrorKind::InvalidValue, &["name", "abcdef", "6 characters, 5"]),
         (good(1).with("mode", "c"), ErrorKind::InvalidValue, &["mode", "'a','b'"]),

@@ -88,7 +88,11 @@ fn text_keeps_its_length_in_characters() {
         message("varchar(2)", "abc"),
         "value \"abc\" does not fit `varchar(2)`: it has 3 characters, 2 are allowed"
     );
-    assert!(message("varchar(2)", 5).contains("needs text"));
+    for (number, text) in [(Value::from(5), "5"), (Value::from(-1.5), "-1.5"), (Value::from(2.0), "2.0")] {
+        assert_eq!(core("varchar(4)").check(number).unwrap(), text.into());
+    }
+    assert!(message("varchar(2)", 500).contains("3 characters"));
+    assert!(message("varchar(9)", true).contains("needs text"));
     assert!(message("varchar(9)", "a\0b").contains("NUL"));
     assert_eq!(core("enum('left','right')").check("lefd".into()).unwrap_err().hint(), Some("did you mean 'left'?"));
 }

@@ -342,7 +342,10 @@ mod tests {
             assert_eq!((spec.hash_prefix.as_str(), spec.schema_prefix.as_str()), ("_hash", "_schema"));
             assert_eq!(spec.entry["partition_pattern"], Json::Null);
         }
-        assert!(config.store_spec(None, true).unwrap_err().to_string().contains("filepath_default"));
+        // Files of users have a default of their own only if it is named.
+        assert_eq!(config.store_spec(None, true).unwrap().name, "main");
+        let nothing = Config::default().store_spec(None, true).unwrap_err().to_string();
+        assert!(nothing.contains("filepath_default") && nothing.contains("<filepath@store>"), "{nothing}");
     }
 
     #[test]
