@@ -170,7 +170,7 @@ def test_errors_are_also_what_python_would_raise(everything):
     with pytest.raises(ValueError, match="out of range"):
         everything.insert1({"id": 200})
     with pytest.raises(TypeError):
-        everything.insert1({"id": 1, "word": 5})
+        everything.insert1({"id": 1, "word": True})
 
 
 def test_duplicates(everything, objects):
