@@ -19,16 +19,21 @@
 //! that is gone may still arrive, at any time. That of a writer may not: an object that it makes would be unknown to the
 //! journal, and only a full collection finds such ones.
 //!
-//! Two smaller models stand beside it, of what surrounds the protocol: [`explore_clock`] has clocks that are wrong,
-//! [`explore_fold`] a store that takes two names for the same.
+//! Smaller models are about what surrounds the protocol: [`explore_clock`] has clocks that are wrong, [`explore_fold`] a
+//! store that takes two names for the same, [`explore_epochs`] two copies of a database with one store, and
+//! [`explore_evidence`] references that can no longer be seen and a store that is swapped for an empty one.
 
 mod clock;
+mod copies;
+mod evidence;
 mod explore;
 mod fold;
 mod protocol;
 mod state;
 
 pub use clock::{ClockProtocol, explore_clock};
+pub use copies::{EpochBroken, EpochProtocol, explore_epochs};
+pub use evidence::{EvidenceBroken, EvidenceProtocol, explore_evidence};
 pub use explore::{Outcome, explore, explore_for, wander};
 pub use fold::{FoldProtocol, explore_fold};
 pub use protocol::{Broken, Condemned, LookOrder, Protocol, Settle};

@@ -17,9 +17,10 @@
 //!    none, (`current`, a fresh token); each only if the journal still has what was read;
 //! 2. replaces the claim, if it is still what was read, by one with `next`.
 //!
-//! A program that is killed between the two leaves a `next` that the following one completes. So do programs that start at
-//! the same moment: one step each succeeds, and whoever was slower finds a token that the journal has. No token comes twice,
-//! so that a request that arrives late changes nothing.
+//! A program that is killed between the two leaves a `next` that the following one completes, before it changes the epoch
+//! itself: only a token that was drawn since then is surely unknown to a copy. Programs that start at the same moment help
+//! each other in the same way. No token comes twice, so that a request that arrives late changes nothing. `lodestore-model`
+//! explores this.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -130,7 +131,9 @@ impl Instance {
         let identity = self.open_journal(schema)?;
         let marker = self.recognise(schema, store, false)?.unwrap_or_default();
         let property = format!("epoch:{marker}");
-        let mut was_changed = false;
+        // A token that somebody had drawn before may be known to a copy as well. Of two that follow each other one is fresh.
+        let mut last: Option<String> = None;
+        let mut changes = 0;
         for _ in 0..ATTEMPTS {
             let found = store.get(&path)?;
             let recorded = self.property(schema, &property)?;
@@ -167,7 +170,6 @@ impl Instance {
             }
             if !epoch.has(token) {
                 if store.get(&path)?.as_ref() != Some(&content) || self.has_changed(schema, &property, token)? {
-                    was_changed = true;
                     continue;
                 }
                 return Err(refuse_claim(
@@ -178,22 +180,24 @@ impl Instance {
                     "this is a copy of it, or an earlier state of it",
                 ));
             }
-            if !may_renew || was_changed {
-                let renewed = was_changed.then(Instant::now);
+            if last.as_deref().is_some_and(|last| last != token) {
+                changes += 1;
+            }
+            last = Some(token.to_owned());
+            if !may_renew || changes > 1 {
+                let renewed = may_renew.then(Instant::now);
                 self.lifecycle().claims.see(place, content, renewed);
                 return Ok(());
             }
             let prepared = epoch.prepared(token);
             if prepared != epoch && !self.move_epoch(schema, &property, recorded.as_deref(), &prepared)? {
-                was_changed = true;
                 continue;
             }
             let new = self.claim_text(schema, store, identity, &prepared.next, Some(&told));
-            if store.swap(&path, &content, new.clone())? {
+            if store.swap(&path, &content, new.clone())? && prepared != epoch {
                 self.lifecycle().claims.see(place, new, Some(Instant::now()));
                 return Ok(());
             }
-            was_changed = true;
         }
         Err(Error::new(ErrorKind::Storage, "the claim of the schema changes all the time")
             .with("store", store.name())
