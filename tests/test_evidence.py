@@ -7,6 +7,7 @@ import pytest
 
 import lodestore as dj
 from lodestore.errors import DataJointError
+from test_copies import again as open_again
 from test_gc import collect, full, readable
 
 SERVERS = pytest.mark.databases("postgresql", "mariadb", "mysql")
@@ -256,4 +257,71 @@ def test_a_dump_without_comments(shared, schema, project, database, objects):
     # It can be worked with.
     again.FreeTable("lab.copy").delete(prompt=False)
     assert objects() == before
+    again.connection.close()
+
+
+@pytest.mark.databases("sqlite")
+def test_the_hidden_table_of_comments_is_restored(shared, schema, project, objects):
+    """The types of codecs are: they are recorded a second time."""
+    scan, _ = shared
+    lose_hidden_table(shared, schema, project, objects, "~comments")
+    assert readable(scan) == 3
+
+
+@pytest.mark.parametrize("hidden", ["~intents", "~released", "~condemned", "~codecs", "~lineage"])
+def test_a_hidden_table_that_is_gone_is_restored(shared, schema, project, objects, hidden):
+    lose_hidden_table(shared, schema, project, objects, hidden)
+
+
+def lose_hidden_table(shared, schema, project, objects, hidden):
+    scan, _ = shared
+    backend = project.connection.adapter.backend
+    project.connection.query(f"DELETE FROM {shared[1].full_table_name}")
+    project.config["gc.automatic"] = False
+    (scan & "id = 1").delete(prompt=False)
+    names = {"sqlite": f'"lab.{hidden}"', "postgresql": f'lab."{hidden}"', "mysql": f"lab.`{hidden}`"}
+    project.connection.query(f"DROP TABLE {names[backend]}")
+    again = open_again(project)
+    again.config["gc.automatic"] = False
+    # In the program that is at work, and in another one.
+    for instance in (project, again):
+        full(instance.Schema("lab"))
+        assert len(objects()) == 6
+    if hidden != "~comments":
+        table = dj.FreeTable(again.connection, "lab.scan")
+        table.insert1({"id": 9, "trace": np.zeros(3), "shared": "nine"})
+        assert readable(table) == 4
+        table.delete(prompt=False)
+        full(again.Schema("lab"))
+        assert objects() == []
+    again.connection.close()
+
+
+@pytest.mark.databases("sqlite")
+def test_a_schema_that_the_registry_lost_still_counts(shared, schema, project, objects):
+    scan, _ = shared
+    elsewhere = project.Schema("elsewhere")
+
+    @elsewhere
+    class Kept(dj.Manual):
+        definition = "id : int32\n---\ntrace = null : <npy@>\nshared = null : <blob@>"
+
+    before = objects()
+    project.connection.query(f"INSERT INTO {Kept.full_table_name} SELECT * FROM {scan.full_table_name}")
+    project.connection.query("DELETE FROM \"~schemas\" WHERE schema_name = 'elsewhere'")
+    for table in shared:
+        table.delete(prompt=False)
+    full(schema)
+    assert objects() == before
+
+
+@pytest.mark.databases("mariadb", "mysql")
+def test_ids_that_no_longer_count_up_are_restored(shared, schema, project, objects):
+    """As `mysqldump --skip-opt` leaves them."""
+    project.connection.query("ALTER TABLE lab.`~released` MODIFY id BIGINT NOT NULL")
+    again = open_again(project)
+    again.Schema("lab")
+    for table in shared:
+        dj.FreeTable(again.connection, table.full_table_name.replace("`", "")).delete(prompt=False)
+    assert objects() == []
     again.connection.close()

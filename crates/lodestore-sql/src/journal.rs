@@ -217,6 +217,15 @@ impl<'a> Journal<'a> {
         Ok(statements)
     }
 
+    /// Lets the ids of released objects, and of deletions, count up again, where a dump may lose that.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub fn count_again(&self, table: &str) -> Result<Statement> {
+        let counted = self.words.counted.replace(" PRIMARY KEY", "");
+        Ok(bare(format!("ALTER TABLE {} MODIFY id {counted}", self.table(table)?)))
+    }
+
     /// Makes the list of codecs if it is missing.
     ///
     /// # Errors

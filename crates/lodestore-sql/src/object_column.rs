@@ -50,6 +50,19 @@ pub enum Access {
 }
 
 impl ObjectColumn {
+    /// A column of which only the names are known.
+    pub fn named(schema: &str, table: &str, name: &str) -> Self {
+        ObjectColumn {
+            schema: schema.to_owned(),
+            table: table.to_owned(),
+            name: name.to_owned(),
+            comment: String::new(),
+            content: Content::Other,
+            storage: String::new(),
+            access: Access::Granted,
+        }
+    }
+
     /// Reads a row of [`Dialect::object_columns`](crate::Dialect::object_columns).
     ///
     /// # Errors

@@ -7,11 +7,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use lodestore_sql::heading::split_marker;
-use lodestore_sql::{Dialect, ObjectColumn};
+use lodestore_sql::{Dialect, ObjectColumn, Statement};
 use lodestore_types::{Error, ErrorKind, Result, SchemaName};
 
 use super::intent::ROWS_AT_ONCE;
 use crate::Instance;
+use crate::instance::run_all;
 
 impl Instance {
     /// All schemas that have tables, and whether the hidden table of comments is there, if this database has one.
@@ -85,6 +86,50 @@ impl Instance {
             Err(error) if error.kind() == ErrorKind::Access => Ok(()),
             outcome => outcome,
         }
+    }
+
+    /// Restores what other tools, and dumps, lose of the hidden tables of a schema with a journal: tables that are gone are
+    /// made again. What released objects they named is found by a full collection; intents that are gone count as revoked.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(super) fn restore_hidden_tables(&self, schema: &SchemaName) -> Result<()> {
+        let Some(identity) = self.known_identity(schema)? else { return Ok(()) };
+        let journal = self.journal(schema);
+        let exists =
+            |name: &str| Ok::<_, Error>(!self.query(&self.dialect().table_exists(&journal.name(name)?))?.is_empty());
+        let mut statements = Vec::new();
+        for name in ["~intents", "~released", "~condemned"] {
+            if !exists(name)? {
+                statements = journal.create(&identity)?;
+            }
+        }
+        // MySQL's dumps lose it if they are told to leave out what is MySQL's own.
+        if self.dialect().name() == "mysql" {
+            for name in ["~released", "~deletions"] {
+                let table = journal.name(name)?;
+                self.forget_heading(&table);
+                let Some(heading) = self.heading(&table)? else { continue };
+                if heading.get_any("id").is_some_and(|id| !id.autoincrement) {
+                    statements.push(journal.count_again(name)?);
+                }
+            }
+        }
+        let has_comments = self.schemas_with_tables()?.iter().any(|(name, flag)| name == schema && *flag);
+        if !has_comments || !self.schemas()?.iter().any(|name| name == schema.as_str()) {
+            statements.extend(self.dialect().create_schema(schema));
+            if !has_comments {
+                // Lost together, and kept apart: the types of codecs.
+                for (attribute, declared) in self.recorded_codecs(schema)?.unwrap_or_default() {
+                    let Some((table, name)) = attribute.rsplit_once('.') else { continue };
+                    let column = ObjectColumn::named(schema.as_str(), table, name);
+                    let sql = self.dialect().restore_comment(&column, &declared);
+                    statements.push(Statement { sql, parameters: Vec::new() });
+                }
+            }
+            self.forget_headings();
+        }
+        self.outside(|connection| run_all(connection, &statements))
     }
 
     /// Refuses to go on if a column has no marker any more and was recorded as one of a codec.

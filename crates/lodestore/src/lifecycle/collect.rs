@@ -83,7 +83,16 @@ impl Instance {
         }
         let mut report = Collected::new(options);
         for schema in schemas {
-            self.collect_one(schema, options, &mut report).map_err(|error| error.with("schema", schema))?;
+            let before = report.clone();
+            let mut collected = self.collect_one(schema, options, &mut report);
+            // A hidden table may be gone, on SQLite that of the comments.
+            let may_be_lost = |error: &Error| matches!(error.kind(), ErrorKind::MissingTable | ErrorKind::Corrupt);
+            if collected.as_ref().is_err_and(may_be_lost) {
+                report = before;
+                collected =
+                    self.restore_hidden_tables(schema).and_then(|()| self.collect_one(schema, options, &mut report));
+            }
+            collected.map_err(|error| error.with("schema", schema))?;
         }
         Ok(report)
     }
@@ -142,6 +151,7 @@ impl Instance {
                     .transpose()?
                     .is_some_and(|filed| filed.iter().any(|filed| filed.schema == *schema)));
             }
+            self.restore_hidden_tables(schema)?;
             self.record_codecs(schema)?;
             if self.grace() > 0 || self.has_kept(schema)? {
                 // A user who may only read cannot.
