@@ -1,6 +1,7 @@
 """Verifying rows against objects and objects against rows; what is owned."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,6 +106,31 @@ def test_a_copy_in_another_store_is_brought_back(project, schema, filled, object
     [done] = report.repair(apply=True)
     assert done == told and (root / array).read_bytes() == content
     assert filled.verify(deep=True).sound
+
+
+def test_a_folder_that_is_whole_elsewhere_is_brought_back_at_once(project, schema, root, tmp_path):
+    @schema
+    class Scan(dj.Manual):
+        definition = "scan : int32\n---\nfolder : <object@>"
+
+    (tmp_path / "scan" / "deep").mkdir(parents=True)
+    for name in ("a", "b", "deep/c"):
+        (tmp_path / "scan" / name).write_text(name * 10)
+    Scan.insert1((1, tmp_path / "scan"))
+    shutil.copytree(root, tmp_path / "backup")
+    folder = next(path for path in root.rglob("*") if path.is_dir() and (path / "deep").is_dir())
+    shutil.rmtree(folder)
+    for manifest in folder.parent.glob("*manifest*"):
+        manifest.unlink()
+    project.config["stores.backup"] = {"protocol": "file", "location": str(tmp_path / "backup")}
+    report = Scan().verify(deep=True)
+    assert not report.sound
+    told = report.repair()
+    assert len(told) == 4 and all(done["source"].startswith("backup:") for done in told)
+    assert not folder.exists()
+    assert report.repair(apply=True) == told
+    assert Scan().verify(deep=True).sound
+    assert (folder / "deep" / "c").read_text() == "deep/c" * 10
 
 
 def test_subsets_and_faulty_requests(schema, filled, tmp_path):

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use lodestore_codec::manifest::{Entry, Manifest, SUFFIX};
 use lodestore_codec::path::hash_path;
 use lodestore_objects::{PutMode, Store, interrupted};
 use lodestore_types::{Error, ErrorKind, FileSegment, FullTableName, Result, Segment, StorePath};
 
-use super::check::content_fault;
+use super::check::{Expected, content_fault};
 use super::{Finding, FindingKind, VerifyReport};
 use crate::Instance;
 use crate::config::StoreSpec;
@@ -44,25 +45,60 @@ impl Instance {
             matches!(finding.kind, FindingKind::Missing | FindingKind::Damaged) && !finding.is_users
         };
         let mut repaired = Vec::new();
-        for finding in report.findings.iter().filter(is_lost) {
+        let mut waiting: Vec<Finding> = report.findings.iter().filter(is_lost).rev().cloned().collect();
+        while let Some(finding) = waiting.pop() {
             let (Some(store), Some(path)) = (&finding.store, &finding.path) else { continue };
             // What many rows share is brought back once.
-            if !met.insert((store, path)) {
+            if !met.insert((store.clone(), path.clone())) {
                 continue;
             }
             if interrupted() {
                 return Err(Error::new(ErrorKind::Interrupted, "repairing was interrupted"));
             }
-            let (source, problem) = match bring_back(self, report, finding, store, path, apply) {
+            let (source, problem) = match bring_back(self, report, &finding, store, path, apply) {
                 Ok(Some(source)) => (Some(source), None),
                 Ok(None) => (None, Some("no whole copy was found".to_owned())),
                 Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
                 Err(error) => (None, Some(error.to_string())),
             };
+            if let Some(source) = &source {
+                // What else of a folder is lost shows only by its manifest.
+                let lost = lost_by_manifest(self, &finding, store, path, source)?;
+                waiting.extend(lost.into_iter().rev());
+            }
             repaired.push(Repaired { store: store.clone(), path: path.clone(), source, problem });
         }
         Ok(repaired)
     }
+}
+
+/// The files of a folder that are missing or damaged, if `path` is the manifest of one, a copy of which is `source`.
+fn lost_by_manifest(
+    instance: &Instance,
+    finding: &Finding,
+    store: &str,
+    path: &str,
+    source: &str,
+) -> Result<Vec<Finding>> {
+    let (Some(folder), Some((name, from))) = (path.strip_suffix(SUFFIX), source.split_once(':')) else {
+        return Ok(Vec::new());
+    };
+    let Some(bytes) = instance.store(name)?.get(&StorePath::new(from)?)? else { return Ok(Vec::new()) };
+    let Ok(manifest) = Manifest::parse(&bytes) else { return Ok(Vec::new()) };
+    let target = instance.store(store)?;
+    let mut lost = Vec::new();
+    for Entry { path: file, size, checksum } in manifest.entries() {
+        let path = StorePath::new(format!("{folder}/{file}"))?;
+        let expected = Expected { size: Some(*size), checksum: checksum.clone(), ..Expected::default() };
+        let kind = match target.size(&path)? {
+            None => FindingKind::Missing,
+            Some(found) if found != *size => FindingKind::Damaged,
+            Some(_) if content_fault(&*target, &path, *size, &expected)?.is_some() => FindingKind::Damaged,
+            Some(_) => continue,
+        };
+        lost.push(Finding { kind, path: Some(path.to_string()), size: Some(*size), expected, ..finding.clone() });
+    }
+    Ok(lost)
 }
 
 fn bring_back(
