@@ -81,8 +81,7 @@ pub(super) fn rights() -> Statement {
 /// The servers list every schema to whoever has a right to all of them.
 pub(super) fn missing_right(rights: &[Row], schemas: &[SchemaName]) -> Option<String> {
     let grants: Vec<&str> = rights.iter().filter_map(|row| row.first().and_then(Value::as_str)).collect();
-    let user =
-        grants.iter().find_map(|grant| Some(grant.split_once(" TO ")?.1.split(' ').next()?)).unwrap_or("the_user");
+    let user = grants.iter().find_map(|grant| grant.split_once(" TO ")?.1.split(' ').next()).unwrap_or("the_user");
     let restricted = grants.iter().any(|grant| grant.starts_with("REVOKE "));
     let global = |wanted: &[&str]| grants.iter().any(|grant| grants_globally(grant, wanted));
     if !restricted && global(&["SELECT"]) {
