@@ -97,7 +97,7 @@ def _arrow_values(library, columns, index):
     values = columns.values(index)
     if all(value is None for value in values):
         return library.table(columns.arrow([index])).column(0)
-    unfit = (library.ArrowInvalid, library.ArrowTypeError, library.ArrowNotImplementedError)
+    unfit = (library.ArrowInvalid, library.ArrowTypeError, library.ArrowNotImplementedError, OverflowError)
     try:
         return library.array(values)
     except unfit:

@@ -75,6 +75,12 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         None
     }
 
+    /// A moment moved forwards (`+`) or back (`-`) by `count` of a unit, all SQL. `None` if `moment + interval count unit`
+    /// stands as written.
+    fn shift(&self, _moment: &str, _count: &str, _unit: &str, _sign: char) -> Option<String> {
+        None
+    }
+
     /// What stands behind a term of an order. Rows without a value come first, or last if it is descending, on every
     /// database.
     fn direction(&self, descending: bool, _nullable: bool) -> &'static str {

@@ -111,14 +111,26 @@ impl NdArray {
     /// The single element of a 0-dimensional `datetime64` array: NULL for NaT, else a [`Value::DateTime`];
     /// nothing if it is no such array, is finer than a microsecond, or lies outside the years 1 to 9999.
     pub fn to_datetime(&self) -> Option<Value> {
-        let scalar = self.dtype.as_scalar().filter(|scalar| scalar.kind == Kind::DateTime && self.shape.is_empty())?;
-        let bytes: [u8; 8] = self.data[..].try_into().ok()?;
-        let ticks =
-            if scalar.byte_order == ByteOrder::Big { i64::from_be_bytes(bytes) } else { i64::from_le_bytes(bytes) };
+        let (ticks, unit) = self.ticks(Kind::DateTime)?;
         if ticks == i64::MIN {
             return Some(Value::Null);
         }
-        crate::temporal::since_1970(ticks, scalar.unit.as_ref()?).map(Value::DateTime)
+        crate::temporal::since_1970(ticks, unit).map(Value::DateTime)
+    }
+
+    /// The microseconds of a 0-dimensional array of a span of time; nothing if it is finer than that, or none.
+    pub fn to_microseconds(&self) -> Option<i64> {
+        let (ticks, unit) = self.ticks(Kind::TimeDelta).filter(|(ticks, _)| *ticks != i64::MIN)?;
+        // A span is the distance of a moment from 1970, of units that all have one length.
+        let moment = crate::temporal::since_1970(ticks, unit).filter(|_| !matches!(unit.name.as_str(), "Y" | "M"))?;
+        Some(crate::microseconds_from_datetime(moment))
+    }
+
+    fn ticks(&self, kind: Kind) -> Option<(i64, &crate::TimeUnit)> {
+        let scalar = self.dtype.as_scalar().filter(|scalar| scalar.kind == kind && self.shape.is_empty())?;
+        let bytes: [u8; 8] = self.data[..].try_into().ok()?;
+        let big = scalar.byte_order == ByteOrder::Big;
+        Some((if big { i64::from_be_bytes(bytes) } else { i64::from_le_bytes(bytes) }, scalar.unit.as_ref()?))
     }
 
     /// The single element of a 0-dimensional array of numbers, booleans, bytes or text, as a plain value.

@@ -42,7 +42,7 @@ pub use calendar::{
     date_from_days, datetime_from_microseconds, days_from_date, days_from_text, microseconds_from_datetime,
     microseconds_from_text,
 };
-pub use core_type::CoreType;
+pub use core_type::{CoreType, json_depth};
 pub use decimal::Decimal;
 pub use decimal_sum::{DecimalSum, MEAN_DIGITS};
 pub use dtype::{ByteOrder, DType, Field, Kind, Scalar, TimeUnit};
@@ -55,7 +55,7 @@ pub use reference::Reference;
 pub use secret::{MASK, mask_urls};
 pub use span::Span;
 pub use store_path::StorePath;
-pub use temporal::{parse_date, parse_datetime, parse_time};
+pub use temporal::{parse_date, parse_datetime, parse_time, span_text};
 pub use value::{Complex, ObjectArray, ObjectArrayKind, RecordArray, StructArray, Value};
 
 pub use jiff::Timestamp;

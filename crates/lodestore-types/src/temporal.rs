@@ -39,6 +39,15 @@ pub fn parse_datetime(text: &str) -> Result<DateTime> {
     parsed.ok_or_else(|| malformed(text, "datetime", "YYYY-MM-DD HH:MM:SS[.ffffff], without a time zone"))
 }
 
+/// A span of time as servers write it: `-30:00:00.5`; within a day, as a time of that day.
+pub fn span_text(microseconds: i64) -> String {
+    let (sign, size) = (if microseconds < 0 { "-" } else { "" }, microseconds.unsigned_abs());
+    let (seconds, fraction) = (size / 1_000_000, size % 1_000_000);
+    let fraction =
+        if fraction == 0 { String::new() } else { format!(".{fraction:06}").trim_end_matches('0').to_owned() };
+    format!("{sign}{:02}:{:02}:{:02}{fraction}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
 /// The moment so many ticks of `unit` after 1970; nothing if it is finer than a microsecond or lies
 /// outside the years 1 to 9999.
 pub(crate) fn since_1970(ticks: i64, unit: &TimeUnit) -> Option<DateTime> {

@@ -2,7 +2,7 @@
 //!
 //! | attribute | Arrow |
 //! |---|---|
-//! | integers, floats, bool | `Int64`, `Float64`, `Boolean` |
+//! | integers, floats, bool | `Int64` (`UInt64` beyond 2^63 - 1), `Float64`, `Boolean` |
 //! | text, enum | `Utf8` |
 //! | date, datetime | `Date32`, `Timestamp(Microsecond)` |
 //! | decimal(p, s) | `Decimal128(p, s)`, of 38 digits at most |
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float64Array,
     Int64Array, LargeBinaryArray, LargeStringArray, ListArray, NullArray, RecordBatch, RecordBatchOptions, StringArray,
-    TimestampMicrosecondArray,
+    TimestampMicrosecondArray, UInt64Array,
 };
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer};
 use arrow_data::ArrayData;
@@ -258,6 +258,14 @@ fn value_array(values: &[Value]) -> Result<ArrayRef> {
             _ => None,
         });
         return Ok(Arc::new(bytes.collect::<BinaryArray>()));
+    }
+    let unsigned = |value: &Value| match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        Value::BigInt(number) => number.to_string().parse().ok(),
+        _ => None,
+    };
+    if values.iter().all(|value| value.is_null() || unsigned(value).is_some()) {
+        return Ok(Arc::new(values.iter().map(unsigned).collect::<UInt64Array>()));
     }
     let found = values.iter().find(|value| !value.is_null()).map_or("null", Value::type_name);
     list_array(values)?.ok_or_else(|| {

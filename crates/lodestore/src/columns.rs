@@ -109,7 +109,7 @@ impl Columns {
     /// Gives columns whose type only the database knew the type that all their values have.
     pub(crate) fn settle(&mut self) {
         for (column, attribute) in self.columns.iter_mut().zip(&*self.attributes) {
-            if attribute.stored_as().is_none()
+            if crate::reader::is_untyped(attribute)
                 && let ColumnData::Values(values) = &mut column.data
             {
                 *column = Column::from_values(std::mem::take(values));

@@ -72,7 +72,7 @@ impl Reader {
 
     /// True if the type of some column is known only when all its values are.
     pub fn is_untyped(&self) -> bool {
-        self.attributes.iter().any(|attribute| attribute.stored_as().is_none())
+        self.attributes.iter().any(is_untyped)
     }
 
     /// A result without rows.
@@ -258,9 +258,15 @@ impl Reader {
     }
 }
 
+/// True if the type of an attribute's values is known only when they are all there.
+pub(crate) fn is_untyped(attribute: &Attribute) -> bool {
+    attribute.stored_as().is_none() || attribute.is_wide()
+}
+
 /// What the database's cells for an attribute are read as.
 fn kind_of(attribute: &Attribute) -> ColumnKind {
-    let Some(core) = attribute.stored_as().filter(|_| attribute.kind.codec.is_none()) else {
+    let plain = |_: &&CoreType| attribute.kind.codec.is_none() && !attribute.is_wide();
+    let Some(core) = attribute.stored_as().filter(plain) else {
         return ColumnKind::Value;
     };
     ColumnKind::of(core)

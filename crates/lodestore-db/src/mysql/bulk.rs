@@ -40,8 +40,14 @@ fn size(column: &Column, row: usize) -> usize {
 pub(super) fn parameters(bulk: &Bulk<'_>, rows: Range<usize>) -> Result<Vec<Raw>> {
     let mut all = Vec::with_capacity(rows.len() * bulk.cells.len());
     for row in rows {
-        for column in bulk.cells {
-            all.push(cell(column, row)?);
+        for (index, column) in bulk.cells.iter().enumerate() {
+            all.push(match &column.data {
+                // The shortest spelling of the largest float of 32 bits is larger than it is, which the servers refuse.
+                ColumnData::Float(numbers) if numbers[row].abs() > f64::from(f32::MAX) && !column.is_null(row) => {
+                    bind(&(bulk.stored)(index, numbers[row].into())?)?
+                }
+                _ => cell(column, row)?,
+            });
         }
     }
     Ok(all)

@@ -18,6 +18,30 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     connection.create_aggregate_function(c"decimal_avg", 1, flags, Decimals(DecimalSum::mean))?;
     connection.create_aggregate_function(c"decimal_sum", 1, flags, Decimals(|sum| Some(sum.total())))?;
     connection.create_aggregate_function(c"decimal_avg", 1, flags, Decimals(DecimalSum::mean))?;
+    for (name, finish) in STATISTICS {
+        connection.create_aggregate_function(*name, 1, flags, Spread(*finish))?;
+    }
+    for (name, left) in [(c"lpad", true), (c"rpad", false)] {
+        connection.create_scalar_function(name, 3, flags, move |context| {
+            let (Some(text), Some(length), Some(filler)) =
+                (text_of(context.get_raw(0)), context.get::<Option<u32>>(1)?, text_of(context.get_raw(2)))
+            else {
+                return Ok(None);
+            };
+            let length = length as usize;
+            let missing = length.saturating_sub(text.chars().count());
+            let padding: String = filler.chars().cycle().take(missing).collect();
+            let text: String = text.chars().take(length).collect();
+            Ok(Some(if left { padding + &text } else { text + &padding }))
+        })?;
+    }
+    connection.create_scalar_function(c"reverse", 1, flags, |context| {
+        Ok(text_of(context.get_raw(0)).map(|text| text.chars().rev().collect::<String>()))
+    })?;
+    connection.create_scalar_function(c"repeat", 2, flags, |context| {
+        let (text, times) = (text_of(context.get_raw(0)), context.get::<Option<i64>>(1)?);
+        Ok(text.zip(times).map(|(text, times)| text.repeat(usize::try_from(times).unwrap_or(0))))
+    })?;
     connection.create_scalar_function(c"regexp", 2, flags, |context| {
         let pattern = context.get_or_create_aux(0, |pattern| {
             regex_lite::Regex::new(pattern.as_str()?).map_err(Box::<dyn std::error::Error + Send + Sync>::from)
@@ -34,6 +58,55 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
         let converted = convert_stored(read(context.get_raw(0)), &from, &to);
         converted.map(Given).map_err(|error| Error::UserFunctionError(error.into()))
     })
+}
+
+/// A cell as text; nothing for NULL.
+fn text_of(cell: ValueRef<'_>) -> Option<String> {
+    match cell {
+        ValueRef::Null => None,
+        ValueRef::Integer(number) => Some(number.to_string()),
+        ValueRef::Real(number) => Some(number.to_string()),
+        ValueRef::Text(text) | ValueRef::Blob(text) => Some(String::from_utf8_lossy(text).into_owned()),
+    }
+}
+
+/// The spread of numbers: how many there were, their mean, and the sum of the squares of what they differ from it.
+type Moments = (f64, f64, f64);
+
+/// What is told of the spread of the numbers of a group in the end. NULLs do not count.
+struct Spread(fn(Moments) -> Option<f64>);
+
+const STATISTICS: &[(&std::ffi::CStr, fn(Moments) -> Option<f64>)] = &[
+    (c"var_pop", |(count, _, squares)| (count > 0.0).then(|| squares / count)),
+    (c"var_samp", |(count, _, squares)| (count > 1.0).then(|| squares / (count - 1.0))),
+    (c"stddev_pop", |(count, _, squares)| (count > 0.0).then(|| (squares / count).sqrt())),
+    (c"stddev_samp", |(count, _, squares)| (count > 1.0).then(|| (squares / (count - 1.0)).sqrt())),
+];
+
+impl Aggregate<Moments, Option<f64>> for Spread {
+    fn init(&self, _context: &mut Context<'_>) -> rusqlite::Result<Moments> {
+        Ok((0.0, 0.0, 0.0))
+    }
+
+    fn step(&self, context: &mut Context<'_>, (count, mean, squares): &mut Moments) -> rusqlite::Result<()> {
+        let number = match context.get_raw(0) {
+            ValueRef::Null => return Ok(()),
+            ValueRef::Integer(number) => number as f64,
+            ValueRef::Real(number) => number,
+            // Decimal numbers are kept as text.
+            ValueRef::Text(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0),
+            ValueRef::Blob(_) => return Err(Error::UserFunctionError("bytes are no number".into())),
+        };
+        *count += 1.0;
+        let distance = number - *mean;
+        *mean += distance / *count;
+        *squares += distance * (number - *mean);
+        Ok(())
+    }
+
+    fn finalize(&self, _context: &mut Context<'_>, moments: Option<Moments>) -> rusqlite::Result<Option<f64>> {
+        Ok(moments.and_then(self.0))
+    }
 }
 
 /// The core type that an argument names; it is read once for a statement.

@@ -187,7 +187,7 @@ fn among(heading: &Heading, names: &[&str], rows: &[&Entries]) -> Result<Predica
                 row = None;
                 break;
             }
-            match comparable(core, value).map_err(|error| error.with("attribute", &attribute.name))? {
+            match comparable(attribute, core, value).map_err(|error| error.with("attribute", &attribute.name))? {
                 Comparable::Value(value) => row.as_mut().map_or((), |row| row.push(value)),
                 Comparable::Never => never = true,
                 Comparable::Null => row = None,
@@ -361,7 +361,7 @@ fn compare(attribute: &Attribute, value: &Value) -> Result<Predicate> {
         refuse_nan(value)?;
         return Ok(Predicate::Equals(operand(), value.clone(), None));
     };
-    Ok(match comparable(core, value)? {
+    Ok(match comparable(attribute, core, value)? {
         Comparable::Null => Predicate::IsNull(operand()),
         Comparable::Value(value) => Predicate::Equals(operand(), value, Some(core.clone())),
         Comparable::Never => Predicate::Constant(false),
@@ -376,12 +376,12 @@ enum Comparable {
     Never,
 }
 
-fn comparable(core: &CoreType, value: &Value) -> Result<Comparable> {
+fn comparable(attribute: &Attribute, core: &CoreType, value: &Value) -> Result<Comparable> {
     refuse_nan(value)?;
     // A moment is compared to the last digit, though the attribute may keep fewer.
     let checked = match core {
         CoreType::DateTime(_) => CoreType::DateTime(None).check(value.clone()),
-        core => core.check(value.clone()),
+        _ => attribute.check(value.clone()),
     };
     match checked {
         Ok(Value::Null) => Ok(Comparable::Null),

@@ -151,29 +151,83 @@ fn render(pieces: &[Piece], dialect: &dyn Dialect, replace: &dyn Fn(&str) -> Opt
     };
     let negates =
         |index: usize| word(index).eq_ignore_ascii_case("not") && dialect.operator(word(index + 1), true).is_some();
-    pieces
-        .iter()
-        .enumerate()
-        .map(|(index, piece)| match piece {
-            Piece::Raw(_) if negates(index) => String::new(),
+    let mut sql = String::new();
+    // Where the last operand begins.
+    let mut operand: Option<usize> = None;
+    let mut index = 0;
+    while let Some(piece) = pieces.get(index) {
+        let start = sql.len();
+        match piece {
+            Piece::Raw(_) if negates(index) => {}
             Piece::Raw(text) => {
+                let mut text = text.as_str();
+                while let (Some(begin), Some(sign)) = (operand, sign(text))
+                    && let Some((count, unit, next)) = interval(&pieces[index + 1..])
+                    && let Some(moved) = dialect.shift(
+                        sql[begin..].trim(),
+                        render(&[count.clone()], dialect, replace).trim(),
+                        unit,
+                        sign,
+                    )
+                {
+                    sql.truncate(begin);
+                    sql.push_str(&moved);
+                    index += next;
+                    // What follows the unit stands in the same piece.
+                    text = word_and_rest(&pieces[index]).1;
+                }
                 let negated = index > 0 && negates(index - 1);
                 match dialect.operator(text.trim(), negated) {
-                    Some(operator) => format!("{operator} "),
-                    None => text.clone(),
+                    Some(operator) => sql.push_str(&format!("{operator} ")),
+                    None => sql.push_str(text),
                 }
             }
-            Piece::Name(name) => replace(name).unwrap_or_else(|| dialect.quote(name)),
-            Piece::Literal(text) => dialect.literal(text),
-            Piece::Table(table) => dialect.table(table),
-            Piece::Group(inside) => format!("({})", render(inside, dialect, replace)),
+            Piece::Name(name) => sql.push_str(&replace(name).unwrap_or_else(|| dialect.quote(name))),
+            Piece::Literal(text) => sql.push_str(&dialect.literal(text)),
+            Piece::Table(table) => sql.push_str(&dialect.table(table)),
+            Piece::Group(inside) => sql.push_str(&format!("({})", render(inside, dialect, replace))),
             Piece::Call(function, inside) => {
                 let arguments: Vec<String> = inside
                     .split(|piece| matches!(piece, Piece::Raw(raw) if raw == ","))
                     .map(|argument| render(argument, dialect, replace).trim().to_owned())
                     .collect();
-                dialect.call(function, &arguments).unwrap_or_else(|| format!("{function}({})", arguments.join(", ")))
+                let call = dialect.call(function, &arguments);
+                sql.push_str(&call.unwrap_or_else(|| format!("{function}({})", arguments.join(", "))));
             }
-        })
-        .collect()
+        }
+        if !matches!(piece, Piece::Raw(_)) {
+            operand = Some(start);
+        } else if !word(index).is_empty() && sign(word(index)).is_none() {
+            operand = None;
+        }
+        index += 1;
+    }
+    sql
+}
+
+/// The sign, if the text is one and nothing else.
+fn sign(text: &str) -> Option<char> {
+    match text.trim() {
+        "+" => Some('+'),
+        "-" => Some('-'),
+        _ => None,
+    }
+}
+
+/// `interval count unit` at the beginning of pieces: the count, the unit, and how far its piece is away, counted from the
+/// piece before them.
+fn interval(pieces: &[Piece]) -> Option<(&Piece, &str, usize)> {
+    if !matches!(pieces.first()?, Piece::Raw(raw) if is_word(raw, "interval")) {
+        return None;
+    }
+    let blank = |piece: &Piece| matches!(piece, Piece::Raw(raw) if raw.trim().is_empty());
+    let unit = if blank(pieces.get(2)?) { 3 } else { 2 };
+    let name = word_and_rest(pieces.get(unit)?).0;
+    (!name.is_empty()).then_some((pieces.get(1)?, name, unit + 1))
+}
+
+/// The first word of a raw piece, and what follows it.
+fn word_and_rest(piece: &Piece) -> (&str, &str) {
+    let Piece::Raw(raw) = piece else { return ("", "") };
+    raw.split_at(raw.find(|c: char| !c.is_ascii_alphabetic() && c != '_').unwrap_or(raw.len()))
 }

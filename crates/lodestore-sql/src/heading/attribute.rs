@@ -1,6 +1,6 @@
 //! One attribute and its type.
 
-use lodestore_types::{CoreType, Value};
+use lodestore_types::{CoreType, Result, Value, span_text};
 
 use super::Lineage;
 
@@ -86,6 +86,39 @@ impl AttributeType {
 }
 
 impl Attribute {
+    /// Brings a value to the form in which the attribute stores it. A native `time` also takes times of a day and spans
+    /// of time.
+    ///
+    /// # Errors
+    /// As [`CoreType::check`].
+    pub fn check(&self, value: Value) -> Result<Value> {
+        let is_time = || self.native_word() == "time";
+        let value = match value {
+            Value::Time(time) if is_time() => Value::Text(time.to_string()),
+            Value::Array(array) => match array.to_microseconds().filter(|_| is_time()) {
+                Some(microseconds) => Value::Text(span_text(microseconds)),
+                None => Value::Array(array),
+            },
+            value => value,
+        };
+        self.kind.core.check(value)
+    }
+
+    /// True if the database may hold integers that 64 bits with a sign do not.
+    pub fn is_wide(&self) -> bool {
+        match self.native_word().as_str() {
+            "serial" => true,
+            "bigint" => self.kind.native.iter().any(|native| native.to_ascii_lowercase().contains("unsigned")),
+            _ => false,
+        }
+    }
+
+    /// The first word of the native type.
+    fn native_word(&self) -> String {
+        let native = self.kind.native.as_deref().unwrap_or_default();
+        native.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default().to_ascii_lowercase()
+    }
+
     /// The core type of what the column holds, by which values are encoded and decoded. `None` for computed
     /// attributes of a type that only the database knows: their values are taken as they come.
     pub fn stored_as(&self) -> Option<&CoreType> {

@@ -18,7 +18,10 @@ pub(super) fn alter(server: Server, alteration: &Alteration) -> Result<AlterScri
     };
     let clause = |change: &Change| -> Result<String> {
         Ok(match change {
-            Change::Comment(text) => format!("COMMENT={}", types::comment_literal(text)),
+            Change::Comment(text) => {
+                types::check_catalog_text("the comment of the table", text)?;
+                format!("COMMENT={}", types::comment_literal(text))
+            }
             Change::Drop(attribute) => format!("DROP {}", quote(&attribute.name)),
             Change::Add { attribute, after } => format!("ADD {} {}", define(server, attribute, target)?, place(after)),
             Change::Modify { old, new, moved } => {

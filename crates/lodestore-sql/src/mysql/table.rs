@@ -76,6 +76,7 @@ fn check_names(declaration: &Declaration) -> Result<()> {
 }
 
 pub(super) fn create_table(server: Server, declaration: &Declaration) -> Result<String> {
+    types::check_catalog_text("the comment of the table", &declaration.comment)?;
     let mut items =
         declaration.columns.iter().map(|column| define(server, column, declaration)).collect::<Result<Vec<_>>>()?;
     items.push(format!("PRIMARY KEY ({})", quoted(&declaration.primary_key)));
@@ -105,6 +106,7 @@ pub(super) fn define(server: Server, column: &Attribute, declaration: &Declarati
         }
         return Ok(sql);
     }
+    check_texts(column).map_err(|error| error.with("attribute", &column.name))?;
     sql.push_str(&format!(" {}", types::declared(&column.kind)));
     sql.push_str(if column.nullable { "" } else { " NOT NULL" });
     match &column.default {
@@ -120,6 +122,16 @@ pub(super) fn define(server: Server, column: &Attribute, declaration: &Declarati
         sql.push_str(&format!(" COMMENT {}", types::comment_literal(&comment)));
     }
     Ok(sql)
+}
+
+/// Whether the server keeps what is said of a column.
+fn check_texts(column: &Attribute) -> Result<()> {
+    types::check_catalog_text("the comment", &column.comment)?;
+    types::check_catalog_text("the type", &column.kind.declared)?;
+    match &column.default {
+        Some(DefaultValue::Value(Value::Text(text))) => types::check_catalog_text("the default", text),
+        _ => Ok(()),
+    }
 }
 
 /// A table made of a query has its columns with their comments, and no keys but those that are named.

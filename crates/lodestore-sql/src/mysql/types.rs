@@ -1,6 +1,8 @@
 //! How core types are stored, told in comments and defaults, and compared.
 
-use lodestore_types::{CoreType, Decimal, Error, ErrorKind, Result, Time, Uuid, Value, parse_date, parse_datetime};
+use lodestore_types::{
+    CoreType, Decimal, Error, ErrorKind, Result, Time, Uuid, Value, json_depth, parse_date, parse_datetime,
+};
 
 use super::Server;
 use super::table::quote;
@@ -160,7 +162,15 @@ pub(super) fn default_sql(server: Server, default: &DefaultValue, core: &CoreTyp
             (Value::Date(day), _) => literal(&day.to_string()),
             (Value::DateTime(moment), _) => literal(&format!("{} {}", moment.date(), moment.time())),
             // MySQL takes defaults of documents as expressions only.
-            (Value::Text(text), CoreType::Json) if server == Server::Mysql => format!("({})", literal(&text)),
+            // Catalogs keep fewer characters than documents hold. MariaDB's takes them escaped, that of MySQL doubles
+            // backslashes, and takes bytes.
+            (Value::Text(text), CoreType::Json) if server == Server::Mysql => {
+                match text.is_ascii() && !text.contains('\\') {
+                    true => format!("({})", literal(&text)),
+                    false => format!("(_utf8mb4 {})", hexadecimal(text.as_bytes())),
+                }
+            }
+            (Value::Text(text), CoreType::Json) => literal(&ascii(&text)),
             (Value::Text(text), _) => literal(&text),
             (Value::Bytes(bytes), _) => hexadecimal(&bytes),
             (other, _) => {
@@ -168,6 +178,31 @@ pub(super) fn default_sql(server: Server, default: &DefaultValue, core: &CoreTyp
             }
         },
     })
+}
+
+/// A document in ASCII alone.
+fn ascii(document: &str) -> String {
+    let mut units = [0; 2];
+    let escaped = |c: char| match c {
+        c if c.is_ascii() => c.to_string(),
+        c => c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+    };
+    document.chars().map(escaped).collect()
+}
+
+/// Refuses what the servers' catalogs would keep as question marks.
+pub(super) fn check_catalog_text(what: &str, text: &str) -> Result<()> {
+    match text.chars().find(|c| *c > '\u{FFFF}') {
+        Some(character) => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "{what} has the character `{character}` (U+{:X}), which MySQL and MariaDB cannot keep",
+                character as u32
+            ),
+        )
+        .with_hint("use characters up to U+FFFF in defaults, enum members and comments; values of rows may have all")),
+        None => Ok(()),
+    }
 }
 
 /// Bytes as a literal.
@@ -188,6 +223,13 @@ pub(super) fn read_default(text: &str, extra: &str, core: &CoreType) -> Option<D
             let text = text.replace("\\'", "'");
             let literal = text.find('\'').zip(text.rfind('\'')).filter(|(open, close)| open < close);
             let quoted = text.starts_with('\'') || extra.contains("DEFAULT_GENERATED");
+            let bytes = text.split_once("0x").filter(|_| extra.contains("DEFAULT_GENERATED") && literal.is_none());
+            if let Some((_, digits)) = bytes {
+                let digits: String = digits.chars().take_while(char::is_ascii_hexdigit).collect();
+                let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+                let document: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect::<Option<_>>()?;
+                return Some(DefaultValue::Value(Value::Json(serde_json::from_slice(&document).ok()?)));
+            }
             let document = match literal.filter(|_| quoted) {
                 Some((open, close)) => text[open + 1..close].replace("''", "'").replace("\\\\", "\\"),
                 None => text,
@@ -205,6 +247,11 @@ pub(super) fn read_default(text: &str, extra: &str, core: &CoreType) -> Option<D
 /// Not `JSON_VALUE`: that of MySQL gives NULL for texts of more than 512 characters, that of MariaDB for what is no
 /// scalar.
 pub(super) fn json_path(server: Server, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
+    if let (true, Some(as_type)) = (path.has_wildcard(), path.as_type) {
+        let (value, source) =
+            (cast(&truth("v.value", "v.value", as_type), as_type), values_at(column, path, "LONGTEXT"));
+        return format!("(SELECT JSON_ARRAYAGG({value}) FROM {source})");
+    }
     let place = literal(&format!("$.{}", path.path));
     let extracted = format!("JSON_EXTRACT({column}, {place})");
     let text = match server {
@@ -222,28 +269,56 @@ pub(super) fn json_path(server: Server, column: &str, path: &JsonPath<'_>, form:
             JsonForm::Native => format!("IF(JSON_TYPE({extracted}) IN ('INTEGER', 'DOUBLE'), {text}, NULL) + 0"),
         };
     };
-    cast(&text, as_type)
+    cast(&truth(&text, &extracted, as_type), as_type)
+}
+
+/// A text of a document's value, with `true` and `false` as 1 and 0 where a number is asked for. `value` is the value
+/// itself, of which a cast of its text would make 0.
+fn truth(text: &str, value: &str, as_type: &str) -> String {
+    if !is_number(as_type) {
+        return text.to_owned();
+    }
+    let is_truth = match text == value {
+        true => format!("{text} IN ('true', 'false')"),
+        false => format!("JSON_TYPE({value}) = 'BOOLEAN'"),
+    };
+    format!("IF({is_truth}, {text} = 'true', {text})")
+}
+
+/// The values at a path with wildcards, as a table `v` of one column `value`.
+fn values_at(column: &str, path: &JsonPath<'_>, kind: &str) -> String {
+    let place = literal(&format!("$.{}", path.path));
+    format!("JSON_TABLE(JSON_EXTRACT({column}, {place}), '$[*]' COLUMNS (value {kind} PATH '$')) AS v")
 }
 
 /// A query for all values at a path with wildcards.
 pub(super) fn json_values(server: Server, column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
-    let place = literal(&format!("$.{}", path.path));
     let (kind, value) = match (path.as_type, form, server) {
-        (Some(as_type), ..) => ("LONGTEXT", cast("v.value", as_type)),
+        (Some(as_type), ..) => ("LONGTEXT", cast(&truth("v.value", "v.value", as_type), as_type)),
         (None, JsonForm::Native, _) => ("DOUBLE", "v.value".to_owned()),
         (None, JsonForm::Text, _) => ("LONGTEXT", "v.value".to_owned()),
         (None, JsonForm::Document, Server::Mysql) => ("JSON", "CAST(v.value AS CHAR)".to_owned()),
         (None, JsonForm::Document, Server::Mariadb) => ("JSON", "JSON_COMPACT(v.value)".to_owned()),
     };
-    format!(
-        "SELECT {value} FROM JSON_TABLE(JSON_EXTRACT({column}, {place}), '$[*]' COLUMNS (value {kind} PATH '$')) AS v WHERE \
-         v.value IS NOT NULL"
+    format!("SELECT {value} FROM {} WHERE v.value IS NOT NULL", values_at(column, path, kind))
+}
+
+/// The SQL type that a path is taken as, in small letters, without what follows it.
+fn type_word(as_type: &str) -> String {
+    as_type.split(['(', ' ']).next().unwrap_or_default().to_ascii_lowercase()
+}
+
+fn is_number(as_type: &str) -> bool {
+    !matches!(
+        type_word(as_type).as_str(),
+        "varchar" | "text" | "char" | "nchar" | "binary" | "date" | "datetime" | "time" | "timestamp" | "json"
     )
 }
 
 fn cast(text: &str, as_type: &str) -> String {
-    let (word, rest) = as_type.split_at(as_type.find(['(', ' ']).unwrap_or(as_type.len()));
-    let target = match word.to_ascii_lowercase().as_str() {
+    let word = type_word(as_type);
+    let rest = &as_type[word.len()..];
+    let target = match word.as_str() {
         "int" | "integer" | "bigint" | "smallint" | "tinyint" | "signed" | "bool" | "boolean" => "SIGNED".to_owned(),
         "unsigned" => "UNSIGNED".to_owned(),
         "numeric" => format!("DECIMAL{rest}"),
@@ -278,10 +353,18 @@ fn printed(document: &serde_json::Value) -> String {
     }
 }
 
+/// Levels of arrays and objects that MariaDB takes for JSON.
+const MARIADB_LEVELS: usize = 31;
+
 /// The form in which a checked value is bound.
 pub(super) fn encode(server: Server, value: Value, core: &CoreType) -> Result<Value> {
     Ok(match (value, core) {
         (Value::Json(document), CoreType::Json) if server == Server::Mysql => Value::Text(printed(&document)),
+        (Value::Json(document), CoreType::Json) if json_depth(&document) > MARIADB_LEVELS => {
+            let message =
+                format!("MariaDB keeps {MARIADB_LEVELS} levels of JSON, this value has {}", json_depth(&document));
+            return Err(Error::new(ErrorKind::InvalidValue, message).with_hint("flatten it, or keep it in a `<blob>`"));
+        }
         (Value::Null, _) => Value::Null,
         (value @ Value::Int(_), core) if core.integer_range().is_some() => value,
         (Value::Float(number), CoreType::Float32 | CoreType::Float64) if !number.is_finite() => {
@@ -337,6 +420,8 @@ pub(super) fn decode(value: Value, core: &CoreType) -> Result<Value> {
     Ok(match (value, core) {
         (Value::Null, _) => Value::Null,
         (value @ Value::Int(_), core) if core.integer_range().is_some() => value,
+        // A `bigint unsigned` beyond what 64 bits with a sign hold.
+        (value @ Value::BigInt(_), CoreType::Int64) => value,
         (Value::Float(number), CoreType::Float32) => CoreType::Float32.check(Value::Float(number))?,
         (value @ Value::Float(_), CoreType::Float64)
         | (value @ Value::Bytes(_), CoreType::Bytes)

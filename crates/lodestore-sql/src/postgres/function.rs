@@ -60,7 +60,45 @@ pub(super) fn translate(function: &str, arguments: &[String]) -> Option<String> 
         // Only numbers of fixed point are rounded to a number of digits.
         ("round", [value, digits]) => format!("round(({value})::numeric, {digits})"),
         ("truncate", [value, digits]) => format!("trunc(({value})::numeric, {digits})"),
-        ("std", [value]) => format!("stddev_pop({value})"),
+        // MySQL's are those of a whole population.
+        ("std" | "stddev" | "stddev_pop", [value]) => statistic("stddev_pop", value),
+        ("stddev_samp", [value]) => statistic("stddev_samp", value),
+        ("variance" | "var_pop", [value]) => statistic("var_pop", value),
+        ("var_samp", [value]) => statistic("var_samp", value),
+        ("sum" | "avg", [value]) => {
+            let (distinct, value) = split_distinct(value);
+            is_truth(value).then(|| format!("{name}({distinct}({value})::integer)"))?
+        }
+        ("sqrt" | "exp" | "ln" | "log10", [value]) => format!("{name}(({value})::double precision)"),
+        ("log", [value]) => format!("ln(({value})::double precision)"),
+        ("log2", [value]) => format!("(ln(({value})::double precision) / ln(2.0::double precision))"),
+        ("log", [base, value]) => format!("(ln(({value})::double precision) / ln(({base})::double precision))"),
+        ("pow" | "power", [base, exponent]) => {
+            format!("power(({base})::double precision, ({exponent})::double precision)")
+        }
+        // PostgreSQL's would leave NULL out.
+        ("concat", [_, ..]) => {
+            format!("({})", arguments.iter().map(|text| format!("({text})::text")).collect::<Vec<_>>().join(" || "))
+        }
+        ("locate", [part, text]) => format!("strpos({text}, {part})"),
+        ("mid", [text, start, length]) => format!("substr({text}, {start}, {length})"),
+        ("lpad" | "rpad", [text, length, filler]) => format!("{name}(({text})::text, {length}, {filler})"),
+        ("cast", [argument]) => {
+            let (value, kind) = split_word(argument, "as")?;
+            cast(value, kind)?
+        }
+        ("dayofweek", [moment]) => format!("(EXTRACT(DOW FROM ({moment})::timestamp)::integer + 1)"),
+        ("weekday", [moment]) => format!("(EXTRACT(ISODOW FROM ({moment})::timestamp)::integer - 1)"),
+        ("weekofyear", [moment]) => format!("EXTRACT(WEEK FROM ({moment})::timestamp)::integer"),
+        ("dayname", [moment]) => format!("to_char(({moment})::timestamp, 'FMDay')"),
+        ("monthname", [moment]) => format!("to_char(({moment})::timestamp, 'FMMonth')"),
+        ("last_day", [moment]) => {
+            format!("(date_trunc('month', ({moment})::timestamp) + INTERVAL '1 month - 1 day')::date")
+        }
+        ("date_format", [moment, format]) => {
+            format!("to_char(({moment})::timestamp, {})", date_format(format)?)
+        }
+        ("timestampadd", [unit, count, moment]) => moved(moment, count, unit, '+')?,
         ("hex", [value]) => format!("upper(encode({value}, 'hex'))"),
         ("json_value" | "json_extract", [document, path]) => format!("(({document})::jsonb #>> {})", places(path)?),
         ("json_unquote", [text]) => (*text).to_owned(),
@@ -119,14 +157,125 @@ fn difference(unit: &str, from: &str, to: &str) -> Option<String> {
     Some(format!("TRUNC(EXTRACT(EPOCH FROM ({to} - {from})) / {seconds})::bigint"))
 }
 
+/// A statistic over floats, as on other databases, whatever the numbers are.
+fn statistic(function: &str, value: &str) -> String {
+    let (distinct, value) = split_distinct(value);
+    format!("{function}({distinct}({value})::double precision)")
+}
+
+/// The word DISTINCT before the argument of an aggregate, and the rest.
+fn split_distinct(argument: &str) -> (&'static str, &str) {
+    match argument.get(..9) {
+        Some(word) if word.eq_ignore_ascii_case("distinct ") => ("DISTINCT ", argument[9..].trim_start()),
+        _ => ("", argument),
+    }
+}
+
+/// True if an expression is a comparison or a combination of some, which PostgreSQL does not add up.
+fn is_truth(expression: &str) -> bool {
+    const WORDS: &[&str] = &["and", "between", "in", "is", "like", "not", "or", "xor", "exists", "ilike"];
+    let (mut depth, mut cases, mut quote, mut word) = (0, 0, None, String::new());
+    for c in expression.chars().chain([' ']) {
+        if let Some(open) = quote {
+            quote = (c != open).then_some(open);
+            continue;
+        }
+        if c.is_alphanumeric() || c == '_' {
+            word.push(c.to_ascii_lowercase());
+            continue;
+        }
+        match std::mem::take(&mut word).as_str() {
+            "case" => cases += 1,
+            "end" => cases -= 1,
+            found if depth == 0 && cases == 0 && WORDS.contains(&found) => return true,
+            _ => {}
+        }
+        match c {
+            '\'' | '"' => quote = Some(c),
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            '=' | '<' | '>' | '~' if depth == 0 && cases == 0 => return true,
+            _ => {}
+        }
+    }
+    // Around all of it parentheses mean nothing.
+    let inside = expression.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    inside.is_some_and(|inside| !inside.contains(['(', ')']) && is_truth(inside))
+}
+
+/// A value as a type that MySQL casts to.
+fn cast(value: &str, kind: &str) -> Option<String> {
+    let kind = kind.to_ascii_lowercase();
+    Some(match kind.split([' ', '(']).next()? {
+        // Without a length PostgreSQL's has one character.
+        "char" | "nchar" if !kind.contains('(') => format!("({value})::text"),
+        "char" | "nchar" => format!("({value})::var{}", kind.trim_start_matches('n')),
+        "signed" | "unsigned" => format!("({value})::bigint"),
+        "double" => format!("({value})::double precision"),
+        "datetime" => format!("({value})::timestamp"),
+        _ => return None,
+    })
+}
+
+/// The pattern of `date_format` in PostgreSQL's words; nothing for what it has no word for.
+fn date_format(format: &str) -> Option<String> {
+    let inside = format.strip_prefix('\'')?.strip_suffix('\'')?;
+    let mut pattern = String::new();
+    let mut characters = inside.chars();
+    while let Some(c) = characters.next() {
+        if c != '%' {
+            // Letters would be patterns.
+            pattern.push_str(&if c.is_ascii_alphabetic() { format!("\"{c}\"") } else { c.to_string() });
+            continue;
+        }
+        pattern.push_str(match characters.next()? {
+            'Y' => "YYYY",
+            'y' => "YY",
+            'm' => "MM",
+            'c' => "FMMM",
+            'M' => "FMMonth",
+            'b' => "Mon",
+            'd' => "DD",
+            'e' => "FMDD",
+            'j' => "DDD",
+            'a' => "Dy",
+            'W' => "FMDay",
+            'H' => "HH24",
+            'h' | 'I' => "HH12",
+            'i' => "MI",
+            's' | 'S' => "SS",
+            'f' => "US",
+            'p' => "AM",
+            'T' => "HH24:MI:SS",
+            '%' => "%",
+            _ => return None,
+        });
+    }
+    Some(format!("'{pattern}'"))
+}
+
 /// A moment moved by an interval such as `interval 1 day`.
 fn shift(moment: &str, interval: &str, sign: char) -> Option<String> {
-    let mut words = interval.split_whitespace();
-    let (word, count, unit) = (words.next()?, words.next()?, words.next()?.to_ascii_lowercase());
-    let count: i64 = count.trim_matches('\'').parse().ok().filter(|count| *count >= 0)?;
-    let known = matches!(unit.as_str(), "second" | "minute" | "hour" | "day" | "week" | "month" | "year");
-    let sound = word.eq_ignore_ascii_case("interval") && words.next().is_none();
-    (known && sound).then(|| format!("(({moment})::timestamp {sign} INTERVAL '{count} {unit}')"))
+    let (word, rest) = interval.trim().split_once(' ')?;
+    let (count, unit) = rest.trim().rsplit_once(' ')?;
+    moved(moment, count, unit, sign).filter(|_| word.eq_ignore_ascii_case("interval"))
+}
+
+/// A moment moved by a number of units.
+pub(super) fn moved(moment: &str, count: &str, unit: &str, sign: char) -> Option<String> {
+    let unit = unit.to_ascii_lowercase();
+    let (times, unit) = match unit.as_str() {
+        "microsecond" | "second" | "minute" | "hour" | "day" | "week" | "month" | "year" => (1, unit.as_str()),
+        "quarter" => (3, "month"),
+        _ => return None,
+    };
+    let count = count.trim();
+    Some(match count.trim_matches('\'').parse::<i64>() {
+        Ok(number) if number >= 0 => {
+            format!("(({moment})::timestamp {sign} INTERVAL '{} {unit}')", number.checked_mul(times)?)
+        }
+        _ => format!("(({moment})::timestamp {sign} ({count}) * INTERVAL '{times} {unit}')"),
+    })
 }
 
 /// A literal such as `'$.a.b[0]'` as an array of keys.
@@ -156,6 +305,12 @@ mod tests {
         for (function, arguments, expected) in cases {
             let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
             assert_eq!(translate(function, &arguments).as_deref(), Some(*expected), "{function}");
+        }
+        for text in ["a = 'F'", "(a > 1)", "a in (1, 2)", "a is null", "not a", "a = 1 and b like 'x'"] {
+            assert!(is_truth(text), "{text}");
+        }
+        for text in ["a", "case when a = 1 then 2 else 0 end", "f(a = 1)", "'a = b'", "a + (b)", "(a) - (b)"] {
+            assert!(!is_truth(text), "{text}");
         }
         assert_eq!(translate("upper", &["x".into()]), None);
         assert_eq!(

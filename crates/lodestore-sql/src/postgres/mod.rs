@@ -70,6 +70,10 @@ impl Dialect for Postgres {
         function::translate(function, arguments)
     }
 
+    fn shift(&self, moment: &str, count: &str, unit: &str, sign: char) -> Option<String> {
+        function::moved(moment, count, unit, sign)
+    }
+
     fn direction(&self, descending: bool, nullable: bool) -> &'static str {
         // Left to itself, PostgreSQL puts NULL behind everything; unsaid where there is none, so that an index serves.
         match (descending, nullable) {

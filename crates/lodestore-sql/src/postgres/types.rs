@@ -139,13 +139,7 @@ pub(super) fn is_native(text: &str) -> bool {
 /// A query for all values at a path with wildcards.
 pub(super) fn json_values(column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
     let value = match (path.as_type, form) {
-        (Some(kind), _) => match cast_type(kind).as_str() {
-            // One fraction among the values is no reason to refuse them all.
-            whole @ ("int" | "integer" | "bigint" | "smallint") => {
-                format!("trunc((found #>> '{{}}')::numeric)::{whole}")
-            }
-            kind => format!("(found #>> '{{}}')::{kind}"),
-        },
+        (Some(kind), _) => cast("found", kind),
         (None, JsonForm::Text) => "found #>> '{}'".to_owned(),
         (None, JsonForm::Native | JsonForm::Document) => "found".to_owned(),
     };
@@ -172,7 +166,7 @@ fn matches(column: &str, path: &str) -> String {
 /// The value at a path of a JSON column, as the type that is asked for; with wildcards, all values there as an array.
 pub(super) fn json_path(column: &str, path: &JsonPath<'_>, form: JsonForm) -> String {
     if path.has_wildcard() {
-        let value = path.as_type.map_or("found".to_owned(), |kind| format!("(found #>> '{{}}')::{}", cast_type(kind)));
+        let value = path.as_type.map_or("found".to_owned(), |kind| cast("found", kind));
         return format!("(SELECT jsonb_agg({value}) FROM {})", matches(column, path.path));
     }
     let parts: Vec<String> = path
@@ -183,20 +177,26 @@ pub(super) fn json_path(column: &str, path: &JsonPath<'_>, form: JsonForm) -> St
         .collect();
     let parts = parts.concat();
     match (path.as_type, form) {
-        (Some(kind), _) => format!("(jsonb_extract_path_text({column}{parts}))::{}", cast_type(kind)),
+        (Some(kind), _) => cast(&format!("jsonb_extract_path({column}{parts})"), kind),
         (None, JsonForm::Text) => format!("jsonb_extract_path_text({column}{parts})"),
         (None, JsonForm::Native | JsonForm::Document) => format!("jsonb_extract_path({column}{parts})"),
     }
 }
 
-/// The type that a cast asks for, in PostgreSQL's words.
-fn cast_type(kind: &str) -> String {
+/// A document's value as the type that is asked for. Where that is a number, true and false are 1 and 0, and an integer
+/// is what comes before the point, as on other databases.
+fn cast(document: &str, kind: &str) -> String {
+    let text = format!("({document} #>> '{{}}')");
+    let number = format!("(CASE {document} WHEN 'true' THEN '1' WHEN 'false' THEN '0' ELSE {text} END)");
     let lower = kind.to_ascii_lowercase();
-    match lower.as_str() {
-        "unsigned" | "signed" | "unsigned integer" | "signed integer" | "tinyint" => "integer".into(),
-        "double" => "double precision".into(),
-        "datetime" => "timestamp".into(),
-        _ => lower,
+    match lower.split(['(', ' ']).next().unwrap_or_default() {
+        "unsigned" | "signed" | "tinyint" | "smallint" | "int" | "integer" | "bigint" => {
+            format!("trunc({number}::numeric)::bigint")
+        }
+        "double" => format!("{number}::double precision"),
+        "numeric" | "decimal" | "float" | "real" => format!("{number}::{lower}"),
+        "datetime" => format!("{text}::timestamp"),
+        _ => format!("{text}::{lower}"),
     }
 }
 

@@ -31,6 +31,44 @@ pub(super) fn translate(function: &str, arguments: &[String]) -> Option<String> 
         ("greatest", [_, _, ..]) => format!("max({})", arguments.join(", ")),
         ("least", [_, _, ..]) => format!("min({})", arguments.join(", ")),
         ("mod", [left, right]) => format!("(({left}) % ({right}))"),
+        ("log", [value]) => format!("ln({value})"),
+        ("log", [base, value]) => format!("(ln({value}) / ln({base}))"),
+        // MySQL's are those of a whole population.
+        ("std" | "stddev" | "stddev_pop", [value]) => format!("stddev_pop({value})"),
+        ("variance" | "var_pop", [value]) => format!("var_pop({value})"),
+        ("truncate", [value, digits]) => format!("(trunc(({value}) * pow(10, {digits})) / pow(10, {digits}))"),
+        ("rand" | "random", []) => "(random() / 18446744073709551616.0 + 0.5)".into(),
+        // SQLite's would leave NULL out.
+        ("concat", [_, ..]) => {
+            format!("({})", arguments.iter().map(|text| format!("({text})")).collect::<Vec<_>>().join(" || "))
+        }
+        ("locate", [part, text]) | ("strpos", [text, part]) => format!("instr({text}, {part})"),
+        ("position", [argument]) => {
+            let (part, text) = split_word(argument, "in")?;
+            format!("instr({text}, {part})")
+        }
+        ("mid", [text, start, length]) => format!("substr({text}, {start}, {length})"),
+        ("substring" | "substr", [argument]) => {
+            let (text, place) = split_word(argument, "from")?;
+            match split_word(place, "for") {
+                Some((start, length)) => format!("substr({text}, {start}, {length})"),
+                None => format!("substr({text}, {place})"),
+            }
+        }
+        ("cast", [argument]) => {
+            let (value, kind) = split_word(argument, "as")?;
+            cast(value, kind)?
+        }
+        ("dayofweek", [moment]) => format!("(CAST(strftime('%w', {moment}) AS INTEGER) + 1)"),
+        ("weekday", [moment]) => format!("((CAST(strftime('%w', {moment}) AS INTEGER) + 6) % 7)"),
+        ("weekofyear", [moment]) => format!("CAST(strftime('%V', {moment}) AS INTEGER)"),
+        ("quarter", [moment]) => format!("((CAST(strftime('%m', {moment}) AS INTEGER) + 2) / 3)"),
+        ("dayname", [moment]) => named(&format!("strftime('%w', {moment})"), 0, DAYS),
+        ("monthname", [moment]) => named(&format!("strftime('%m', {moment})"), 1, MONTHS),
+        ("last_day", [moment]) => format!("date({moment}, 'start of month', '+1 month', '-1 day')"),
+        ("date_format", [moment, format]) => format!("strftime({}, {moment})", date_format(format)?),
+        ("timestampadd", [unit, count, moment]) => moved(moment, count, unit, '+')?,
+        ("unix_timestamp", [moment]) => format!("CAST(strftime('%s', {moment}) AS INTEGER)"),
         ("json_value", [document, path]) => format!("json_extract({document}, {path})"),
         ("json_unquote", [text]) => (*text).to_owned(),
         (unit, [moment]) => part(unit, moment)?,
@@ -102,12 +140,97 @@ fn difference(unit: &str, from: &str, to: &str) -> Option<String> {
 
 /// A moment moved by an interval such as `interval 1 day`.
 fn shift(moment: &str, interval: &str, sign: char) -> Option<String> {
-    let mut words = interval.split_whitespace();
-    let (word, count, unit) = (words.next()?, words.next()?, words.next()?.to_ascii_lowercase());
-    let count: i64 = count.trim_matches('\'').parse().ok().filter(|count| *count >= 0)?;
-    let known = matches!(unit.as_str(), "second" | "minute" | "hour" | "day" | "month" | "year");
-    let sound = word.eq_ignore_ascii_case("interval") && words.next().is_none();
-    (known && sound).then(|| format!("datetime({moment}, '{sign}{count} {unit}')"))
+    let (word, rest) = interval.trim().split_once(' ')?;
+    let (count, unit) = rest.trim().rsplit_once(' ')?;
+    moved(moment, count, unit, sign).filter(|_| word.eq_ignore_ascii_case("interval"))
+}
+
+/// A moment moved by a number of units. A day moved by days stays one.
+pub(super) fn moved(moment: &str, count: &str, unit: &str, sign: char) -> Option<String> {
+    let (times, unit, is_of_days) = match unit.to_ascii_lowercase().as_str() {
+        "second" => (1, "second", false),
+        "minute" => (1, "minute", false),
+        "hour" => (1, "hour", false),
+        "day" => (1, "day", true),
+        "week" => (7, "day", true),
+        "month" => (1, "month", true),
+        "quarter" => (3, "month", true),
+        "year" => (1, "year", true),
+        _ => return None,
+    };
+    let count = count.trim();
+    let step = match count.trim_matches('\'').parse::<i64>() {
+        Ok(number) if number >= 0 => format!("'{sign}{} {unit}'", number.checked_mul(times)?),
+        _ => format!("(({sign}({count}) * {times}) || ' {unit}')"),
+    };
+    // 31 January and a month is the last of February, as elsewhere.
+    let step = if matches!(unit, "month" | "year") { format!("{step}, 'floor'") } else { step };
+    let whole = format!("rtrim(rtrim(strftime('%Y-%m-%d %H:%M:%f', {moment}, {step}), '0'), '.')");
+    Some(match is_of_days {
+        true => format!("CASE WHEN length({moment}) = 10 THEN date({moment}, {step}) ELSE {whole} END"),
+        false => whole,
+    })
+}
+
+const DAYS: &[&str] = &["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const MONTHS: &[&str] = &[
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// The name that belongs to a number, of those that count from `first`.
+fn named(number: &str, first: usize, names: &[&str]) -> String {
+    let cases = names.iter().enumerate().map(|(place, name)| format!(" WHEN {} THEN '{name}'", place + first));
+    format!("CASE CAST({number} AS INTEGER){} END", cases.collect::<String>())
+}
+
+/// A value as a type that MySQL or PostgreSQL cast to.
+fn cast(value: &str, kind: &str) -> Option<String> {
+    let lower = kind.to_ascii_lowercase();
+    let word = lower.split([' ', '(']).next()?;
+    Some(match word {
+        "char" | "nchar" | "varchar" => {
+            let length = lower.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+            match length {
+                Some(length) => format!("substr(CAST({value} AS TEXT), 1, {length})"),
+                None => format!("CAST({value} AS TEXT)"),
+            }
+        }
+        "signed" | "unsigned" => format!("CAST({value} AS INTEGER)"),
+        "double" => format!("CAST({value} AS REAL)"),
+        "date" => format!("date({value})"),
+        "datetime" | "timestamp" => format!("datetime({value})"),
+        _ => return None,
+    })
+}
+
+/// The pattern of MySQL's `date_format` in SQLite's words; nothing for what it has no word for.
+fn date_format(format: &str) -> Option<String> {
+    let mut pattern = String::new();
+    let mut characters = format.chars();
+    while let Some(c) = characters.next() {
+        pattern.push(c);
+        if c == '%' {
+            pattern.push(match characters.next()? {
+                same @ ('Y' | 'm' | 'd' | 'H' | 'S' | 'j' | 'T' | 'I' | 'p' | '%') => same,
+                'i' => 'M',
+                's' => 'S',
+                'h' => 'I',
+                _ => return None,
+            });
+        }
+    }
+    Some(pattern)
 }
 
 #[cfg(test)]

@@ -76,6 +76,10 @@ impl Dialect for Sqlite {
         function::aggregate(function, argument, core)
     }
 
+    fn shift(&self, moment: &str, count: &str, unit: &str, sign: char) -> Option<String> {
+        function::moved(moment, count, unit, sign)
+    }
+
     fn order_by(&self, column: &str, core: &CoreType) -> Option<String> {
         types::order_by(column, core)
     }

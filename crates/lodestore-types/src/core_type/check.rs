@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::civil::{DateTime, Time};
 
-use super::json::json;
+use super::json::document;
 use super::{CoreType, quoted_list};
 use crate::{BigInt, Decimal, Error, ErrorKind, Kind, NdArray, Result, Value, parse_date, parse_datetime};
 
@@ -53,7 +53,7 @@ impl CoreType {
                 }
                 other => Err(self.wrong_type(&other)),
             },
-            CoreType::Json => json(&value, "").map(Value::Json),
+            CoreType::Json => document(&value).map(Value::Json),
             CoreType::Bytes => match value {
                 Value::Bytes(_) => Ok(value),
                 other => Err(self

@@ -4,8 +4,39 @@ use serde_json::{Map, Number, Value as Json};
 
 use crate::{Error, ErrorKind, Result, Value};
 
+/// Levels of arrays and objects that a document may have: what MySQL keeps, and every JSON library reads.
+const MOST_LEVELS: usize = 100;
+
+/// The document that a value is stored as.
+pub(super) fn document(value: &Value) -> Result<Json> {
+    let document = json(value, "")?;
+    let levels = json_depth(&document);
+    if levels > MOST_LEVELS {
+        let message = format!("a value nested {levels} deep does not fit `json`, which keeps {MOST_LEVELS} levels");
+        return Err(
+            Error::new(ErrorKind::InvalidValue, message).with_hint("flatten it, or declare the attribute as `<blob>`")
+        );
+    }
+    Ok(document)
+}
+
+/// Levels of arrays and objects in a document.
+pub fn json_depth(document: &Json) -> usize {
+    // A document may be deeper than the stack.
+    let (mut deepest, mut open) = (0, vec![(document, 0)]);
+    while let Some((document, depth)) = open.pop() {
+        deepest = deepest.max(depth + usize::from(document.is_array() || document.is_object()));
+        match document {
+            Json::Array(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
+            Json::Object(entries) => open.extend(entries.values().map(|item| (item, depth + 1))),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 /// The JSON form of a value, with the place of the trouble in the message.
-pub(super) fn json(value: &Value, place: &str) -> Result<Json> {
+fn json(value: &Value, place: &str) -> Result<Json> {
     let refuse = |why: &str| {
         let place = if place.is_empty() { String::new() } else { format!(" at `{}`", place.trim_start_matches('.')) };
         Error::new(ErrorKind::InvalidValue, format!("value {value} does not fit `json`{place}: {why}"))

@@ -8,6 +8,8 @@ mod tests;
 
 use std::fmt;
 
+pub use json::json_depth;
+
 /// A core type: what an attribute holds, the same on every database.
 ///
 /// [`CoreType::check`] brings a value to the one variant of [`Value`](crate::Value) that the type stores, or

@@ -42,7 +42,7 @@ use crate::transaction::Fresh;
 use check::{Checked, Refuse};
 use encode::encode_all;
 use plan::Plan;
-use skip::leave_out_known;
+use skip::{leave_out_known, leave_out_replaced};
 use statement::Inserts;
 
 /// So many keys are looked up by one statement.
@@ -155,6 +155,9 @@ impl Work<'_> {
         let stores = self.plan.targets.iter().any(Option::is_some);
         if stores && self.options.duplicates == Duplicates::Skip {
             leave_out_known(self.table, &self.plan, &mut checked)?;
+        }
+        if self.options.duplicates == Duplicates::Replace && checked.rows > 1 {
+            leave_out_replaced(&self.plan, &mut checked);
         }
         if checked.rows == 0 {
             return Ok(0);

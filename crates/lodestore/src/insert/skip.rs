@@ -1,4 +1,4 @@
-//! Rows whose key is there already are left out before anything is written for them.
+//! Rows that will not stay are left out before anything is written for them.
 
 use std::collections::HashSet;
 
@@ -12,16 +12,7 @@ use crate::{Row, Table};
 /// Leaves out the rows whose key is there already, or stands in an earlier one of them. Another program may still be
 /// faster: the insert itself skips too.
 pub(super) fn leave_out_known(table: &Table, plan: &Plan<'_>, checked: &mut Checked) -> Result<()> {
-    let columns = plan.key();
-    let mut keys: Vec<Row> = Vec::with_capacity(checked.rows);
-    for row in 0..checked.rows {
-        let key = columns
-            .iter()
-            .map(|column| checked.plain(*column, row).map(|value| (plan.attributes[*column].name.clone(), value)));
-        // The database counts a part of the key up: it is always new.
-        let Some(key) = key.collect::<Option<Row>>().filter(|key| !key.names().is_empty()) else { return Ok(()) };
-        keys.push(key);
-    }
+    let Some(keys) = keys(plan, checked) else { return Ok(()) };
     let mut known: HashSet<String> = HashSet::new();
     for keys in keys.chunks(KEYS_AT_ONCE) {
         let found = table.restrict(keys)?.project(&[])?.fetch()?;
@@ -33,6 +24,27 @@ pub(super) fn leave_out_known(table: &Table, plan: &Plan<'_>, checked: &mut Chec
         checked.retain(&keep);
     }
     Ok(())
+}
+
+/// Leaves out the rows that a later one of them replaces: not every database takes both in one statement.
+pub(super) fn leave_out_replaced(plan: &Plan<'_>, checked: &mut Checked) {
+    let Some(keys) = keys(plan, checked) else { return };
+    let mut known: HashSet<String> = HashSet::with_capacity(keys.len());
+    let mut keep: Vec<bool> = keys.iter().rev().map(|key| known.insert(text_of(key.values()))).collect();
+    keep.reverse();
+    if keep.contains(&false) {
+        checked.retain(&keep);
+    }
+}
+
+/// The key of each row; nothing if the database fills in a part of it, so that it is always new.
+fn keys(plan: &Plan<'_>, checked: &Checked) -> Option<Vec<Row>> {
+    let columns = plan.key();
+    let key = |row: usize| {
+        let part = |column: &usize| Some((plan.attributes[*column].name.clone(), checked.plain(*column, row)?));
+        columns.iter().map(part).collect::<Option<Row>>().filter(|key| !key.names().is_empty())
+    };
+    (0..checked.rows).map(key).collect()
 }
 
 /// Tells keys apart; the text means nothing.

@@ -14,8 +14,9 @@ use crate::{Query, Row};
 /// The most characters of an error's message.
 const MESSAGE: usize = 2047;
 
-/// The most bytes of an error's stack: what is longer tells no more.
-const STACK: usize = 65_536;
+/// Bytes of an error's stack that are stored; every server takes a value of this size. The middle of a longer one is left
+/// out: its beginning says where the call came from, its end what failed.
+const STACK: usize = 4 << 20;
 
 /// How often a worker looks again when others are at all jobs that it sees.
 const LOOKS: u32 = 400;
@@ -362,10 +363,7 @@ impl Jobs {
         text.push(&format!("UPDATE {} SET ", dialect.table(self.rows.name()))).set("", "status", "'error'");
         text.set(", ", "completed_time", &dialect.moment(0.0));
         text.assign(", ", "error_message", shorten(message).into());
-        let stack = stack.map(|stack| {
-            let end = (0..=STACK.min(stack.len())).rev().find(|end| stack.is_char_boundary(*end)).unwrap_or_default();
-            blob::pack(&Value::Text(stack[..end].to_owned()))
-        });
+        let stack = stack.map(|stack| blob::pack(&Value::Text(without_middle(stack, STACK))));
         let stack = stack.transpose()?.map_or(Value::Null, Value::Bytes);
         text.assign(", ", "error_stack", stack);
         Ok(text)
@@ -393,6 +391,16 @@ impl Jobs {
             false => run(),
         }
     }
+}
+
+/// A text of at most about so many bytes, with both of its ends.
+fn without_middle(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let start = text.floor_char_boundary(most / 2);
+    let end = text.ceil_char_boundary(text.len() - most / 2);
+    format!("{}\n... {} bytes left out ...\n{}", &text[..start], end - start, &text[end..])
 }
 
 /// A message that fits its column.
