@@ -233,3 +233,75 @@ def test_upstream_of_a_renamed_key_and_of_strangers(schema, lab):
     Report = schema(Report, context=lab)
     Report.populate("number = 2 and who = 1")
     assert seen["rows"] == [(1, 2)] and len(Report) == 1
+
+
+def test_a_preview_with_masters_reports_what_a_delete_takes(project, schema):
+    """By chains of parts, renamed foreign keys, and several masters: by the same ways as the delete."""
+
+    @schema
+    class Run(dj.Manual):
+        definition = "run : int32"
+
+        class Unit(dj.Part):
+            definition = "-> master\nunit : int32"
+
+        class Wave(dj.Part):
+            definition = "-> Run.Unit.proj(one='unit')\nwave : int32"
+
+        class Peak(dj.Part):
+            definition = "peak : int32\n---\n-> Run.Wave.proj(r='run', w='wave')"
+
+        class Note(dj.Part):
+            definition = "-> master.proj(of='run')\nnote : int32"
+
+    @schema
+    class After(dj.Manual):
+        definition = "-> Run\nafter : int32"
+
+    @schema
+    class Group(dj.Manual):
+        definition = "group : int32"
+
+        class Member(dj.Part):
+            definition = "-> master\nmember : int32\n---\n-> [nullable] Run.Unit"
+
+    runs = (1, 2, 3)
+    Run.insert({"run": run} for run in runs)
+    Run.Unit.insert({"run": run, "unit": unit} for run in runs for unit in (0, 1))
+    Run.Wave.insert({"run": run, "one": unit, "wave": 0} for run in runs for unit in (0, 1))
+    Run.Peak.insert({"peak": run, "r": run, "one": 1, "w": 0} for run in runs)
+    Run.Note.insert({"of": run, "note": note} for run in runs for note in (0, 1))
+    After.insert({"run": run, "after": 0} for run in runs)
+    Group.insert({"group": group} for group in (1, 2, 3))
+    Group.Member.insert(
+        [
+            {"group": 1, "member": 0, "run": 1, "unit": 0},
+            {"group": 1, "member": 1, "run": None, "unit": None},
+            {"group": 2, "member": 0, "run": 2, "unit": 0},
+            {"group": 2, "member": 1, "run": 3, "unit": 0},
+            {"group": 3, "member": 0, "run": None, "unit": None},
+        ]
+    )
+    tables = [Run, Run.Unit, Run.Wave, Run.Peak, Run.Note, After, Group, Group.Member]
+    seeds = [
+        Run & "run = 1",
+        Run.Unit & "run = 1 and unit = 0",
+        Run.Wave & "run = 1 and one = 1",
+        Run.Peak & "peak = 2",
+        Run.Peak & "peak > 1",
+        Run.Note & {"of": 3, "note": 1},
+        After & "run = 2",
+        Group & "group = 1",
+        Group.Member & "member = 1",
+        Run.Unit & "unit > 5",
+    ]
+    for seed in seeds:
+        told = dj.Diagram.cascade(seed, part_integrity="cascade").counts()
+        before = {table.full_table_name: len(table()) for table in tables}
+        with pytest.raises(InterruptedError), project.connection.transaction:
+            seed.delete(part_integrity="cascade", prompt=False)
+            gone = {table.full_table_name: before[table.full_table_name] - len(table()) for table in tables}
+            raise InterruptedError
+        assert {name: rows for name, rows in told.items() if rows} == {
+            name: rows for name, rows in gone.items() if rows
+        }, seed
