@@ -135,37 +135,6 @@ def test_unsigned_integers_are_read_whole(project, schema, database):
         Wide.insert1({"id": 5, "b": -1})
 
 
-def test_native_times_take_times_and_spans(schema, database):
-    @schema
-    class Clock(dj.Manual):
-        definition = "id : int32\n---\nat=null : time"
-
-    Clock.insert(
-        [{"id": 1, "at": datetime.time(1, 2, 3)}, {"id": 2, "at": datetime.timedelta(hours=4, seconds=5)}]
-    )
-    Clock.insert1({"id": 3, "at": np.timedelta64(90, "m")})
-    Clock.insert1({"id": 4, "at": "23:59:59"})
-    Clock.update1({"id": 4, "at": datetime.timedelta(seconds=1)})
-    assert list(Clock.to_arrays("at", order_by="id")) == ["01:02:03", "04:00:05", "01:30:00", "00:00:01"]
-    assert (Clock & {"at": datetime.time(1, 2, 3)}).fetch1("id") == 1
-    assert (Clock & {"at": datetime.timedelta(hours=4, seconds=5)}).fetch1("id") == 2
-    assert (Clock & [{"at": datetime.timedelta(minutes=90)}, {"at": datetime.time(9)}]).fetch1("id") == 3
-    if database.name != "postgresql":  # whose `time` is a time of a day
-        Clock.insert1({"id": 5, "at": datetime.timedelta(hours=-30)})
-        assert (Clock & "id = 5").fetch1("at") == "-30:00:00"
-
-    @schema
-    class Plain(dj.Manual):
-        definition = "id : int32\n---\ntext=null : varchar(20)\ndata=null : <blob>"
-
-    for row in ({"text": datetime.timedelta(1)}, {"data": datetime.timedelta(1)}):
-        with pytest.raises(dj.errors.InvalidTypeError):
-            Plain.insert1({"id": 1, **row})
-    Plain.insert1({"id": 1})
-    with pytest.raises(dj.errors.InvalidTypeError):
-        Plain.update1({"id": 1, "data": datetime.timedelta(1)})
-
-
 def test_the_largest_floats_are_kept(sample):
     largest = float(np.finfo(np.float32).max)
     sample.insert(

@@ -1,6 +1,9 @@
 """Conditions: what rows can be restricted by."""
 
+import sys
+import warnings
 from collections.abc import Mapping
+from difflib import get_close_matches
 from operator import itemgetter
 
 from . import _lodestore
@@ -111,6 +114,50 @@ def condition(item):
         except TypeError as error:
             raise _no_condition(item) from error
     raise _no_condition(item)
+
+
+def mistaken(described, heading):
+    """The names in mappings that are probably meant for attributes and are none, each with the one that it resembles.
+
+    A row of another table is a good condition, so a name that is unknown here is no mistake by itself: only one that
+    is nearly an attribute which the mapping does not name, or one of a mapping that names no attribute at all.
+    """
+    word, content = described
+    if word in ("all", "any"):
+        for part in content:
+            yield from mistaken(part, heading)
+    elif word == "not":
+        yield from mistaken(content, heading)
+    elif word in ("map", "rows"):
+        attributes = heading.attributes
+        names = [name for name in (content if word == "map" else content[0]) if isinstance(name, str)]
+        firsts = {name: name.split(".")[0].split(":")[0] for name in names}
+        unknown = [name for name in names if firsts[name] not in attributes]
+        if not unknown:
+            return
+        free = [name for name in attributes if name not in firsts.values()]
+        alone = len(unknown) == len(names)
+        for name in unknown:
+            near = get_close_matches(firsts[name], free, 1, 0.85)
+            if near or alone:
+                yield name, near[0] if near else None
+
+
+def warn_of_names(unknown):
+    """Warns of names in mappings that restrict nothing, once for each line of a program."""
+    texts = [
+        f"`{name}`" + (f" (did you mean `{near}`?)" if near else "") for name, near in dict(unknown).items()
+    ]
+    # The line of the user's that says it.
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("lodestore."):
+        frame, level = frame.f_back, level + 1
+    message = f"the condition names what is no attribute here, which restricts nothing: {', '.join(texts)}"
+    warnings.warn(message, UnknownNameWarning, stacklevel=level)
+
+
+class UnknownNameWarning(UserWarning):
+    """A mapping in a condition names what is no attribute, and so restricts nothing."""
 
 
 def _rows_of_frame(item):

@@ -1,7 +1,7 @@
 """Query expressions: rows that a database would give, restricted and reshaped, not yet fetched."""
 
 from . import _lodestore
-from .condition import AndList, Not, Top, condition
+from .condition import AndList, Not, Top, condition, mistaken, warn_of_names
 from .fetching import Fetching
 from .heading import Heading
 from .legacy import keeps_unmatched, warn
@@ -94,7 +94,11 @@ class QueryExpression(Fetching):
     def _restricted_by(self, restriction, semantic_check):
         if isinstance(restriction, Top):
             return self._query.top(restriction.limit, restriction.order_by, restriction.offset)
-        return self._query.restrict(condition(restriction), semantic_check)
+        described = condition(restriction)
+        unknown = list(mistaken(described, self.heading))
+        if unknown:
+            warn_of_names(unknown)
+        return self._query.restrict(described, semantic_check)
 
     def restrict(self, restriction, semantic_check=True):
         """The rows that satisfy a condition, or the first ones by a `Top`.
