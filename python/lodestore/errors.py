@@ -28,6 +28,7 @@ __all__ = [
     "MissingExternalFile",
     "MissingFileError",
     "MissingTableError",
+    "OutOfMemoryError",
     "QueryError",
     "QuerySyntaxError",
     "ThreadSafetyError",
@@ -107,6 +108,10 @@ class CorruptError(DataJointError):
     """Stored bytes that are not what they should be."""
 
 
+class OutOfMemoryError(DataJointError, MemoryError):
+    """A value that does not fit into the memory of this machine."""
+
+
 class ThreadSafetyError(DataJointError):
     """The process-wide configuration or connection, asked for in thread-safe mode."""
 
@@ -163,6 +168,7 @@ _CLASSES = {
     "access": AccessError,
     "lost-connection": LostConnectionError,
     "database": QueryError,
+    "out-of-memory": OutOfMemoryError,
     "missing-file": MissingFileError,
     "missing-object": MissingExternalFile,
     "corrupt": CorruptError,

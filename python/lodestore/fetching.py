@@ -19,8 +19,8 @@ class Fetching:
       `Top` gave the query, else in the order of the primary key;
     - `squeeze`: decoded arrays lose their dimensions of extent 1;
     - `on_error`: what becomes of a row with a value that cannot be read, because its object is gone
-      or damaged: ``"raise"`` tells which one it is, ``"skip"`` leaves the row out, ``"none"`` puts
-      None in the place of the value;
+      or damaged: ``"raise"`` raises an error that names it, ``"skip"`` leaves the row out, ``"null"`` (or
+      ``"none"``) puts None in the place of the value, ``"reference"`` an `ObjectRef` that can be read later;
     - `download_path`: the folder for files that fetching brings (``download_path`` of the settings).
     """
 

@@ -1,6 +1,7 @@
 """Stores as file systems of fsspec, for programs that read and write through it."""
 
 import asyncio
+import hashlib
 import io
 import json
 import os
@@ -19,7 +20,16 @@ from .errors import CorruptError, MissingExternalFile
 #: The stores of this process that file systems were made of, by project, name and root: zarr makes file
 #: systems again from their text.
 _handles = {}
-_pool = ThreadPoolExecutor(32, thread_name_prefix="lodestore-fs")
+
+
+def _make_pool():
+    global _pool
+    _pool = ThreadPoolExecutor(32, thread_name_prefix="lodestore-fs")
+
+
+_make_pool()
+# A forked child has none of the threads of its parent.
+os.register_at_fork(after_in_child=_make_pool)
 
 
 class LodestoreFileSystem(AsyncFileSystem):
@@ -38,18 +48,18 @@ class LodestoreFileSystem(AsyncFileSystem):
         self._told = json.loads(spec)
 
     @classmethod
-    def of(cls, handle, *, writable=False):
+    def of(cls, handle, *, writable=False, inside=None):
         """The file system of a store of the core.
 
         It is `writable` everywhere, nowhere, or only below the paths in a list, as long as objects are
-        staged there.
+        staged there. What is read of the object whose row says `inside` is verified.
         """
         # Projects on one server may mean different stores by one name.
         told = {"place": handle.place, "store": handle.name, "root": handle.url("x")}
         _handles[tuple(told.values())] = handle
         if isinstance(writable, list):
             writable = {"below": writable, "process": os.getpid()}
-        made = cls(json.dumps({**told, "writable": writable}))
+        made = cls(json.dumps({**told, "writable": writable, "inside": inside}))
         # One that was made before may follow settings that have changed since.
         made.__dict__["_store"] = handle
         return made
@@ -60,6 +70,34 @@ class LodestoreFileSystem(AsyncFileSystem):
         if known is not None:
             return known
         return _lodestore.StoreHandle.open(project_at(self._told["place"]), self._told["store"])
+
+    @cached_property
+    def _object(self):
+        """The object whose files are verified, or None."""
+        inside = self._told.get("inside")
+        if inside is None:
+            return None
+        row = {name: value for name, value in inside.items() if name != "codec"}
+        return _lodestore.ObjectHandle.from_metadata(project_at(self._told["place"]), inside["codec"], row)
+
+    def _within(self, inner):
+        """The path in the object whose files are verified ("" for a file itself); None for what lies elsewhere."""
+        if self._object is None:
+            return None
+        path = self._object.path
+        if inner == path and not self._object.is_dir:
+            return ""
+        return inner[len(path) + 1 :] if inner.startswith(f"{path}/") and self._object.is_dir else None
+
+    def _get(self, path):
+        within = self._within(path)
+        return self._store.get(path) if within is None else self._object.find(within or None)
+
+    def _get_range(self, path, start, end):
+        within = self._within(path)
+        if within is None:
+            return self._store.get_range(path, start, end)
+        return self._object.find_range(within or None, start, end)
 
     @cached_property
     def _root(self):
@@ -100,16 +138,16 @@ class LodestoreFileSystem(AsyncFileSystem):
 
     def _read(self, path, start, end):
         if start is None and end is None:
-            return self._there(self._store.get(path), path)
+            return self._there(self._get(path), path)
         if start is not None and end is not None and 0 <= start <= end:
             try:
-                return self._there(self._store.get_range(path, start, end), path)
+                return self._there(self._get_range(path, start, end), path)
             except CorruptError:
-                # It ends before the range does, which is no fault to fsspec.
+                # It ends before the range does, which is no fault to fsspec; or it is damaged, and fails again.
                 pass
-        size = self._there(self._store.size(path), path)
-        begin, stop, _ = slice(start, end).indices(size)
-        return self._there(self._store.get_range(path, begin, max(begin, stop)), path)
+        size = self._store.size(path)
+        begin, stop, _ = slice(start, end).indices(size or 0)
+        return self._there(self._get_range(path, begin, max(begin, stop)), path)
 
     @staticmethod
     def _there(found, path):
@@ -194,6 +232,9 @@ class LodestoreFileSystem(AsyncFileSystem):
     def _open(self, path, mode="rb", **_):
         inner = self._inner(path)
         if mode == "rb":
+            within = self._within(inner)
+            if within is not None and (within == "" or self._store.size(inner) is not None):
+                return open_object(self._object, within or None)
             local = self._store.local_path(inner)
             if local is not None:
                 return open(local, "rb")
@@ -222,6 +263,16 @@ class FolderMapping(FSMap):
     def __exit__(self, *_):
         return None
 
+    def getitems(self, keys, on_error="raise"):
+        """Many at once. What is damaged, or missing though the manifest names it, is an error in any case."""
+        found = super().getitems(keys, on_error="return")
+        for value in found.values():
+            if isinstance(value, Exception) and (on_error == "raise" or not isinstance(value, KeyError)):
+                raise value
+        if on_error == "return":
+            return found
+        return {key: value for key, value in found.items() if not isinstance(value, Exception)}
+
 
 def zarr_store(fs, path, *, read_only):
     """The store of zarr 3 for a folder of a file system."""
@@ -247,6 +298,53 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer):
         return self._core.readinto(memoryview(buffer).cast("B"))
+
+
+class _File(io.FileIO):
+    """A stored file of this machine, whose checksum is verified when all of it was read from front to back."""
+
+    def __init__(self, path, size, checksum):
+        super().__init__(path, "rb")
+        self._size, self._checksum = size, checksum
+        self._hash, self._read = hashlib.sha256(), 0
+
+    def readinto(self, buffer):
+        at = self.tell()
+        count = super().readinto(buffer)
+        self._note(at, memoryview(buffer).cast("B")[:count])
+        return count
+
+    def readall(self):
+        at = self.tell()
+        found = super().readall()
+        self._note(at, found)
+        return found
+
+    def _note(self, at, piece):
+        if at > self._read or at + len(piece) <= self._read:
+            return
+        self._hash.update(memoryview(piece)[self._read - at :])
+        self._read = at + len(piece)
+        if self._read < self._size:
+            return
+        found = f"sha256:{self._hash.hexdigest()}"
+        if found != self._checksum:
+            raise _lodestore.error(
+                "corrupt",
+                f"checksum mismatch: expected `{self._checksum}`, got `{found}`: {self.name} is damaged",
+                "restore it from a backup",
+            )
+
+
+def open_object(core, inner):
+    """The file of an object, or a file in it, for reading. Damage is an error."""
+    local = core.local_path(inner)
+    if local is None or not os.path.isfile(local):
+        return reader(core.stream(inner))
+    expected = core.expected(inner)
+    if expected is None or not expected[1].startswith("sha256:"):
+        return open(local, "rb")
+    return io.BufferedReader(_File(local, *expected), 1 << 18)
 
 
 def reader(core):

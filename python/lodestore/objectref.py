@@ -140,10 +140,11 @@ class ObjectRef(Reference):
 
     @property
     def fs(self):
-        """The store as a file system of fsspec, for reading."""
+        """The store as a file system of fsspec, for reading; what it reads of this object is verified."""
         from .filesystem import LodestoreFileSystem
 
-        return LodestoreFileSystem.of(_lodestore.StoreHandle.open(self._core.project, self.store))
+        store = _lodestore.StoreHandle.open(self._core.project, self.store)
+        return LodestoreFileSystem.of(store, inside={"codec": self._core.codec, **self.to_json()})
 
     @property
     def fsmap(self):
@@ -162,7 +163,7 @@ class ObjectRef(Reference):
     def read(self):
         """The whole file as bytes.
 
-        Raises `MissingExternalFile` if it is gone, `DataJointError` for a folder.
+        Raises `MissingExternalFile` if it is gone, `CorruptError` if it is damaged, `DataJointError` for a folder.
         """
         if self.is_dir:
             raise self._refusal("Cannot read() a directory. Use listdir() or walk() instead.")
@@ -175,6 +176,9 @@ class ObjectRef(Reference):
 
         A folder without `subpath` gives a context with the mapping that zarr opens:
         ``with ref.open() as f: zarr.open(f, mode="r")``.
+
+        Raises `CorruptError` if the file does not have the size that it was stored with, or when all of it was
+        read from front to back and its checksum is another.
         """
         if subpath in _MODES and not self.is_dir:
             subpath, mode = None, subpath
@@ -188,15 +192,12 @@ class ObjectRef(Reference):
             return self.fsmap
         if mode == "r":
             return io.TextIOWrapper(self.open(subpath), encoding="utf-8")
-        local = self._core.local_path(subpath)
-        if local is not None and os.path.isfile(local):
-            return open(local, "rb")
-        from .filesystem import reader
+        from .filesystem import open_object
 
         try:
-            return reader(self._core.stream(subpath))
+            return open_object(self._core, subpath)
         except MissingExternalFile:
-            if subpath is not None and self._core.exists(subpath):
+            if subpath is not None and self._core.files(subpath):
                 raise IsADirectoryError(f"{self.path}/{subpath}") from None
             raise
 

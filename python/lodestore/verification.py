@@ -15,7 +15,7 @@ class VerifyReport:
 
     - ``sound``: true if no object is missing or damaged, and everything could be read;
     - ``counts``: how many findings there are of each kind (``missing``, ``damaged``, ``unreadable``,
-      ``unreferenced``, ``foreign``);
+      ``unverifiable``, ``unreferenced``, ``foreign``);
     - ``findings``: a dict for each, with ``kind``, ``problem`` and ``hint``, and as far as they apply ``table``,
       ``attribute``, ``key``, ``store``, ``path``, ``size``;
     - ``omitted``: how many findings were counted and not kept;

@@ -56,7 +56,7 @@ fn status(report: &VerifyReport) -> ExitStatus {
         ExitStatus::Damage
     } else if any(&[FindingKind::Unreadable]) {
         ExitStatus::Unreadable
-    } else if report.total() > 0 {
+    } else if any(&[FindingKind::Unreferenced, FindingKind::Foreign]) {
         ExitStatus::LeftOver
     } else {
         ExitStatus::Success

@@ -15,6 +15,9 @@ use crate::object::timestamp;
 use crate::reference::reference_from_column;
 use crate::url::percent_decoded;
 
+/// The folder in which a store keeps what it needs itself.
+pub const OWN_FOLDER: &str = ".lodestore";
+
 /// The codec `<filepath@>`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FilepathCodec;
@@ -58,6 +61,10 @@ impl PathRules {
             segments
         };
         let path = StorePath::new(relative.join("/")).map_err(|error| refuse(error.message().to_owned()))?;
+        if lies_in(&path, OWN_FOLDER) {
+            return Err(refuse(format!("path conflicts with reserved section `{OWN_FOLDER}`"))
+                .with_hint("the store keeps what it needs itself in this folder; keep your files beside it"));
+        }
         for (name, prefix) in [("hash_prefix", &self.hash_prefix), ("schema_prefix", &self.schema_prefix)] {
             if lies_in(&path, prefix) {
                 return Err(refuse(format!("path conflicts with reserved section `{prefix}` ({name})"))

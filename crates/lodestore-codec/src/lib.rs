@@ -25,6 +25,7 @@
 pub mod attach;
 pub mod blob;
 mod codec;
+mod cores;
 mod deflate;
 pub mod filepath;
 pub mod hash;
@@ -47,6 +48,7 @@ pub use codec::{
     Addressing, Codec, Context, Encoded, Inner, NewFolder, NewObject, Payload, Placed, PlacedFolder, Reads, Stored,
     TypeSpec,
 };
+pub use cores::on_all_cores;
 pub use filepath::FilepathCodec;
 pub use hash_codec::HashCodec;
 pub use native_blob::NativeBlobCodec;

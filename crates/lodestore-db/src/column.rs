@@ -396,8 +396,12 @@ impl Column {
         }
     }
 
-    /// Adds the cells of another column of the same kind.
+    /// Adds the cells of another column. Columns of different kinds become one of values.
     pub fn append(&mut self, other: Column) {
+        if std::mem::discriminant(&self.data) != std::mem::discriminant(&other.data) {
+            let mut other = other;
+            return (0..other.len()).for_each(|index| self.push(other.take(index)));
+        }
         let (before, added) = (self.len(), other.len());
         if self.nulls.is_some() || other.nulls.is_some() {
             let nulls = self.nulls.get_or_insert_with(|| vec![false; before]);
@@ -418,7 +422,8 @@ impl Column {
                 cells.bytes.extend(more.bytes);
                 cells.offsets.extend(more.offsets.iter().skip(1).map(|offset| offset + start));
             }
-            (_, more) => debug_assert!(false, "columns of different kinds: {more:?}"),
+            // Both are of one kind.
+            (_, _) => {}
         }
     }
 }
@@ -467,6 +472,10 @@ mod tests {
         assert_eq!((part.len(), part.value(0)), (1, "ccc".into()));
         column.truncate(1);
         assert_eq!((column.len(), column.value(0)), (1, Value::Null));
+        // Columns of different kinds lose nothing.
+        column.append(Column::from_values(vec![1.into(), Value::Null]));
+        let values: Vec<Value> = (0..column.len()).map(|index| column.value(index)).collect();
+        assert_eq!(values, [Value::Null, 1.into(), Value::Null]);
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct GetRanges {
     pub path: StorePath,
     /// The parts.
     pub ranges: Vec<Range<u64>>,
+    /// The size that the object must have, if it is known.
+    pub size: Option<u64>,
 }
 
 /// How far a batch has come.
@@ -119,8 +121,9 @@ pub fn get_all_with(gets: &[Get], progress: &mut dyn FnMut(Progress)) -> Result<
 /// # Errors
 /// Those of [`Store::get_ranges`]. After an error no further object is begun. `Interrupted` if the user pressed Ctrl-C.
 pub fn get_ranges_all(gets: &[GetRanges]) -> Result<Vec<Option<Vec<Bytes>>>> {
-    in_parallel(gets, most_at_once(gets.iter().map(|get| &get.store)), |get| {
-        get.store.get_ranges(&get.path, &get.ranges)
+    in_parallel(gets, most_at_once(gets.iter().map(|get| &get.store)), |get| match get.size {
+        Some(size) => get.store.get_ranges_of(&get.path, size, &get.ranges),
+        None => get.store.get_ranges(&get.path, &get.ranges),
     })
 }
 

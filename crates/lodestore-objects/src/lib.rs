@@ -48,4 +48,4 @@ pub use interrupt::{interrupted, set_interrupt_check};
 pub use memory::MemoryStore;
 #[cfg(feature = "s3")]
 pub use s3::S3Config;
-pub use store::{Entries, Entry, Level, PutMode, PutOutcome, Store};
+pub use store::{Entries, Entry, Level, PutMode, PutOutcome, Store, other_size};

@@ -126,6 +126,17 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`Corrupt`](lodestore_types::ErrorKind::Corrupt) if the object ends before a range does.
     fn get_ranges(&self, path: &StorePath, ranges: &[Range<u64>]) -> Result<Option<Vec<Bytes>>>;
 
+    /// Like [`get_ranges`](Store::get_ranges), for an object that must have this size.
+    ///
+    /// # Errors
+    /// As [`Store::get_ranges`]; [`Corrupt`](lodestore_types::ErrorKind::Corrupt) if the object has another size.
+    fn get_ranges_of(&self, path: &StorePath, size: u64, ranges: &[Range<u64>]) -> Result<Option<Vec<Bytes>>> {
+        match self.size(path)? {
+            Some(found) if found != size => Err(other_size(size, found).with("store", self.name()).with("path", path)),
+            _ => self.get_ranges(path, ranges),
+        }
+    }
+
     /// Size and age of an object.
     ///
     /// # Errors
@@ -282,6 +293,12 @@ pub trait Store: Send + Sync + fmt::Debug {
 
 /// The objects of a listing, read as they are asked for.
 pub type Entries<'a> = Box<dyn Iterator<Item = Result<Entry>> + Send + 'a>;
+
+/// An object that does not have the size that it must have.
+pub fn other_size(wanted: u64, found: u64) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("the object has {found} bytes, {wanted} were stored"))
+        .with_hint("the object is damaged: restore it from a backup")
+}
 
 /// An object that is shorter than it must be.
 pub(crate) fn short(path: &StorePath, wanted: u64, found: u64) -> Error {

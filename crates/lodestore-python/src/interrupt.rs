@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
 thread_local! {
@@ -23,4 +24,16 @@ pub(crate) fn check() -> bool {
 /// The exception that a signal raised on this thread since it was last asked.
 pub(crate) fn raised() -> Option<PyErr> {
     RAISED.take()
+}
+
+/// What a call of Python's returned; `None` if it raised. What is no fault (`KeyboardInterrupt`, `SystemExit`) is kept, and
+/// raised when the work ends.
+pub(crate) fn ok<T>(py: Python<'_>, outcome: PyResult<T>) -> Option<T> {
+    match outcome {
+        Err(raised) if !raised.is_instance_of::<PyException>(py) => {
+            RAISED.set(Some(raised));
+            None
+        }
+        outcome => outcome.ok(),
+    }
 }

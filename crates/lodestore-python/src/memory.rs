@@ -4,8 +4,10 @@ use std::ffi::c_int;
 use std::io::SeekFrom;
 use std::mem::MaybeUninit;
 
+use bytes::Bytes;
+use lodestore::codec::on_all_cores;
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -32,45 +34,82 @@ pub(crate) fn to_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py
     };
     // Without the interpreter, for which the threads that are to help may be waiting.
     py.detach(|| {
-        target.par_chunks_mut(LARGE).zip(bytes.par_chunks(LARGE)).for_each(|(target, source)| {
-            // SAFETY: both are of the same length, and one of them is nobody else's.
-            unsafe { target.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(source.as_ptr(), source.len()) }
+        on_all_cores(|| {
+            target.par_chunks_mut(LARGE).zip(bytes.par_chunks(LARGE)).for_each(|(target, source)| {
+                // SAFETY: both are of the same length, and one of them is nobody else's.
+                unsafe { target.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(source.as_ptr(), source.len()) }
+            });
         });
     });
     Ok(object)
 }
 
-/// The bytes of a buffer that Python holds for us, to be read without the interpreter.
-///
-/// Whoever writes to it meanwhile gets what they ask for, as with any file that a buffer is written to.
-pub(crate) fn readable(buffer: &PyBuffer<u8>) -> PyResult<&[u8]> {
-    if !buffer.is_c_contiguous() {
-        return Err(PyValueError::new_err("the buffer is not contiguous"));
+/// A copy of the bytes of a buffer, which Python code may change at any time.
+pub(crate) fn copied(py: Python<'_>, buffer: &PyBuffer<u8>) -> PyResult<Bytes> {
+    let length = buffer.len_bytes();
+    if length < LARGE || !buffer.is_c_contiguous() {
+        return Ok(buffer.to_vec(py)?.into());
     }
-    // SAFETY: the buffer is contiguous, and is held as long as it is borrowed.
-    Ok(unsafe { slice_of(buffer.buf_ptr().cast(), buffer.len_bytes()) })
+    let mut copy: Vec<u8> = Vec::new();
+    copy.try_reserve_exact(length).map_err(|_| PyMemoryError::new_err(()))?;
+    let source = Source(buffer.buf_ptr().cast());
+    let target = &mut copy.spare_capacity_mut()[..length];
+    // As in `to_bytes`.
+    py.detach(|| {
+        on_all_cores(|| {
+            target.par_chunks_mut(LARGE).enumerate().for_each(|(number, target)| {
+                // SAFETY: the buffer is contiguous and held while it is borrowed, and the target is as long as it and
+                // nobody else's. Python code that changes the buffer meanwhile changes what is copied, and no more:
+                // there is no reference to it.
+                unsafe {
+                    let start = source.at(number * LARGE);
+                    target.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(start, target.len());
+                }
+            });
+        });
+    });
+    // SAFETY: all of it was written.
+    unsafe { copy.set_len(length) };
+    Ok(copy.into())
 }
 
-/// Like [`readable`], to be written.
-#[expect(clippy::mut_from_ref, reason = "the memory is Python's: what Rust may do to it is told by its flags")]
-pub(crate) fn writable(buffer: &PyBuffer<u8>) -> PyResult<&mut [u8]> {
+/// Where a buffer of Python's begins.
+struct Source(*const u8);
+
+impl Source {
+    /// # Safety
+    /// The buffer is longer than `offset`.
+    unsafe fn at(&self, offset: usize) -> *const u8 {
+        // SAFETY: the caller's.
+        unsafe { self.0.add(offset) }
+    }
+}
+
+// SAFETY: it is only read from, while the buffer is held.
+unsafe impl Sync for Source {}
+
+/// Bytes read at most into a buffer of Python's in one call.
+const MOST_READ: usize = 8 << 20;
+
+/// Lets `read` fill memory of its own, and copies that into a buffer of Python's, which other Python code may use at the
+/// same time. Reads less than the buffer holds if that is large; returns how much it was.
+pub(crate) fn read_into<E>(
+    _py: Python<'_>,
+    buffer: &PyBuffer<u8>,
+    read: impl FnOnce(&mut [u8]) -> std::result::Result<usize, E>,
+) -> PyResult<usize>
+where
+    PyErr: From<E>,
+{
     if !buffer.is_c_contiguous() || buffer.readonly() {
         return Err(PyValueError::new_err("the buffer is not contiguous, or is read only"));
     }
-    let length = buffer.len_bytes();
-    let start = if length == 0 { std::ptr::NonNull::dangling().as_ptr() } else { buffer.buf_ptr().cast() };
-    // SAFETY: as in `readable`; the buffer is writable.
-    Ok(unsafe { std::slice::from_raw_parts_mut(start, length) })
-}
-
-/// # Safety
-/// As of `std::slice::from_raw_parts`, but nothing may lie anywhere.
-unsafe fn slice_of<'a>(start: *const u8, length: usize) -> &'a [u8] {
-    if length == 0 {
-        return &[];
-    }
-    // SAFETY: the caller's.
-    unsafe { std::slice::from_raw_parts(start, length) }
+    let mut own = vec![0; buffer.len_bytes().min(MOST_READ)];
+    let count = read(&mut own)?;
+    // SAFETY: the buffer is contiguous, writable and held, and at least as long as what is copied; the interpreter is held
+    // too, and there is no reference to this memory.
+    unsafe { buffer.buf_ptr().cast::<u8>().copy_from(own[..count].as_ptr(), count) };
+    Ok(count)
 }
 
 /// A position as Python's files take it.

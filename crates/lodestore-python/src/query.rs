@@ -468,10 +468,11 @@ fn options(on_error: &str, squeeze: bool, download_path: Option<PathBuf>) -> lod
     let on_error = match on_error {
         "raise" => OnError::Raise,
         "skip" => OnError::Skip,
-        "none" => OnError::Null,
+        "null" | "none" => OnError::Null,
+        "reference" => OnError::Reference,
         other => {
             return Err(Error::new(ErrorKind::InvalidRequest, format!("`on_error` cannot be {other:?}"))
-                .with_hint("it is \"raise\", \"skip\" or \"none\""));
+                .with_hint("it is \"raise\", \"skip\", \"null\" or \"reference\""));
         }
     };
     Ok(FetchOptions { at_most: None, on_error, squeeze, download_path })

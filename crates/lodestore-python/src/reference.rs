@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use crate::convert::{FreshArray, array_to_python, dtype_to_python, json_from_python, json_to_python};
 use crate::error::{IntoPyResult, run, to_py_err};
 use crate::instance::Instance;
+use crate::interrupt;
 use crate::memory::to_bytes;
 use crate::staged::StagedHandle;
 use crate::store::ObjectHandle;
@@ -207,7 +208,7 @@ pub(crate) fn value_in_store(object: &Bound<'_, PyAny>) -> Option<Value> {
 }
 
 fn core_of<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
-    object.getattr_opt(pyo3::intern!(object.py(), "_core")).ok()?
+    interrupt::ok(object.py(), object.getattr_opt(pyo3::intern!(object.py(), "_core")))?
 }
 
 /// The reference in a Python object, if it is one, and the project that it belongs to.

@@ -11,6 +11,7 @@ use pyo3::types::{PyBytes, PyCapsule, PyDict, PyIterator, PyList, PyString, PyTu
 
 use crate::convert::{CellReader, from_python};
 use crate::error::{IntoPyResult, from_py_err, to_py_err};
+use crate::interrupt;
 use crate::query::Table;
 
 /// So many rows of an iterator are in memory at a time, or so many bytes of large values.
@@ -276,7 +277,7 @@ impl Rows {
             return self.read(&named, names, cells, given);
         }
         let is_text = row.is_instance_of::<PyString>() || row.is_instance_of::<PyBytes>();
-        let Some(length) = row.len().ok().filter(|_| !is_text) else {
+        let Some(length) = interrupt::ok(row.py(), row.len()).filter(|_| !is_text) else {
             let class = row.get_type().name().map_err(from_py_err)?;
             let message = format!("Invalid row type: an object of class `{class}` cannot be inserted");
             return Err(Error::new(ErrorKind::InvalidType, message).with_hint("give a dict"));
@@ -341,7 +342,7 @@ fn column_of(
     reader: &CellReader<'_>,
     missing: Option<Vec<bool>>,
 ) -> Result<Column> {
-    if cells.hasattr("__arrow_c_stream__").unwrap_or(false) {
+    if interrupt::ok(cells.py(), cells.hasattr("__arrow_c_stream__")) == Some(true) {
         let mut column: Option<Column> = None;
         for batch in arrow_batches(cells).map_err(from_py_err)? {
             let more = batch?.into_columns().swap_remove(0);

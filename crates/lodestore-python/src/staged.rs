@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 
 use crate::convert::{dtype_from_python, from_python};
 use crate::error::{IntoPyResult, run, to_py_err};
-use crate::memory::{readable, seek_from_python, writable};
+use crate::memory::{copied, read_into, seek_from_python};
 use crate::store::{ObjectHandle, StoreHandle};
 
 /// An object that is being staged.
@@ -81,14 +81,13 @@ impl StagedFile {
 #[pymethods]
 impl StagedFile {
     fn write(&self, py: Python<'_>, bytes: PyBuffer<u8>) -> PyResult<usize> {
-        let memory = readable(&bytes)?;
-        self.with(py, |file| file.write_all(memory))?;
-        Ok(memory.len())
+        let content = copied(py, &bytes)?;
+        self.with(py, |file| file.write_all(&content))?;
+        Ok(content.len())
     }
 
     fn readinto(&self, py: Python<'_>, bytes: PyBuffer<u8>) -> PyResult<usize> {
-        let memory = writable(&bytes)?;
-        self.with(py, |file| file.read(memory))
+        read_into(py, &bytes, |memory| self.with(py, |file| file.read(memory)))
     }
 
     fn seek(&self, py: Python<'_>, offset: i64, whence: u8) -> PyResult<u64> {

@@ -15,7 +15,7 @@ use crate::codec::at_work_or;
 use crate::convert::json_to_python;
 use crate::error::{IntoPyResult, run};
 use crate::instance::Instance;
-use crate::memory::{seek_from_python, to_bytes, writable};
+use crate::memory::{read_into, seek_from_python, to_bytes};
 
 /// A store of a project.
 #[pyclass(frozen, module = "lodestore._lodestore")]
@@ -146,8 +146,7 @@ pub(crate) struct ObjectStream(Mutex<lodestore::ObjectStream>);
 #[pymethods]
 impl ObjectStream {
     fn readinto(&self, py: Python<'_>, bytes: PyBuffer<u8>) -> PyResult<usize> {
-        let memory = writable(&bytes)?;
-        run(py, || self.lock().read_bytes(memory))
+        read_into(py, &bytes, |memory| run(py, || self.lock().read_bytes(memory)))
     }
 
     fn seek(&self, offset: i64, whence: u8) -> PyResult<u64> {
@@ -230,14 +229,26 @@ impl ObjectHandle {
         to_bytes(py, &run(py, || self.0.read(inner))?)
     }
 
-    fn read_range<'py>(
+    /// Like `read`; None for a file that is not in the folder and that its manifest does not name.
+    fn find<'py>(&self, py: Python<'py>, inner: Option<&str>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let found = run(py, || self.0.find(inner))?;
+        found.map(|bytes| to_bytes(py, &bytes)).transpose()
+    }
+
+    fn find_range<'py>(
         &self,
         py: Python<'py>,
         inner: Option<&str>,
         start: u64,
         end: u64,
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        to_bytes(py, &run(py, || self.0.read_range(inner, start..end))?)
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let found = run(py, || self.0.find_range(inner, start..end))?;
+        found.map(|bytes| to_bytes(py, &bytes)).transpose()
+    }
+
+    /// The size and the checksum to verify when a file of this machine is read; None for what need not be verified.
+    fn expected(&self, py: Python<'_>, inner: Option<&str>) -> PyResult<Option<(u64, String)>> {
+        run(py, || self.0.to_verify(inner))
     }
 
     fn size_of(&self, py: Python<'_>, inner: Option<&str>) -> PyResult<Option<u64>> {

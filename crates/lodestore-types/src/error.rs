@@ -74,6 +74,8 @@ kinds! {
     LostConnection = "lost-connection",
     /// Any other complaint of the database.
     Database = "database",
+    /// Memory that this machine does not have.
+    OutOfMemory = "out-of-memory",
     /// A file that a value names and that is not there.
     MissingFile = "missing-file",
     /// A folder where a file is needed.

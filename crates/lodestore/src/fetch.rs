@@ -35,6 +35,9 @@ pub enum OnError {
     Skip,
     /// NULL takes the place of the value.
     Null,
+    /// A reference to the object takes the place of the value: its path is known, and reading it later raises what is
+    /// wrong. A value that the table itself holds has no object: that it cannot be read fails the fetch.
+    Reference,
 }
 
 impl Query {

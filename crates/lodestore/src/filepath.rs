@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use lodestore_codec::filepath::{PathRules, column};
+use lodestore_codec::filepath::{OWN_FOLDER, PathRules, column};
 use lodestore_objects::Store;
-use lodestore_types::{Error, ErrorKind, Result, StorePath, Timestamp, Value};
+use lodestore_types::{Error, ErrorKind, Reference, Result, StorePath, Timestamp, Value};
 use serde_json::Value as Json;
 
+use crate::Instance;
 use crate::config::StoreSpec;
 use crate::placement::Target;
 
@@ -31,6 +32,32 @@ pub(crate) fn look_up(target: &Target, text: &str) -> Result<Value> {
         .with_hint("put the file into the store first, then insert its path"));
     }
     Ok(Value::Json(Json::Object(column(&path, &spec.name, size, Timestamp::now()))))
+}
+
+/// Checks where a row points before anything is read there: a row may have been changed by another program, or person.
+///
+/// No row points into the folder in which a store keeps what it needs itself. A `<filepath@>` points neither into a section
+/// that is managed nor, by a link, out of the store: as when it was inserted.
+///
+/// # Errors
+/// `Corrupt`.
+pub(crate) fn check_named(instance: &Instance, reference: &Reference, path: &StorePath) -> Result<()> {
+    let refuse = |why: &str| {
+        Error::new(ErrorKind::Corrupt, format!("the row points to `{path}`, which is no object of a row: {why}"))
+            .with_hint("another program has changed the row: restore it, or update its value")
+    };
+    if path.segments().next() == Some(OWN_FOLDER) {
+        return Err(refuse("the folder is the store's own"));
+    }
+    if reference.codec != "filepath" {
+        return Ok(());
+    }
+    let spec = instance.store_spec(Some(&reference.store), false)?;
+    let store = instance.store(&reference.store)?;
+    // Where files must lie may have been set after the row was inserted.
+    let rules = PathRules { filepath_prefix: None, ..rules_of(&spec, &*store) };
+    let checked = rules.check(path.as_str()).and_then(|_| check_links(&rules, &*store, path, path.as_str()));
+    checked.map_err(|error| refuse(error.message()))
 }
 
 fn rules_of(spec: &StoreSpec, store: &dyn Store) -> PathRules {

@@ -1,8 +1,8 @@
 //! One project: a database, its stores, its codecs and its settings.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use lodestore_codec::{Chain, Codec, NativeBlobCodec, Registry, TypeSpec};
 use lodestore_db::{Connection, Pool};
 use lodestore_objects::Store;
 use lodestore_sql::{Attribute, Dialect, Heading, Row as StoredRow, Statement};
-use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, Result, SchemaName, Value};
+use lodestore_types::{CoreType, Error, ErrorKind, FullTableName, PerProcess, Result, SchemaName, StorePath, Value};
 
 use crate::backend;
 use crate::config::{Config, StoreSpec};
@@ -32,14 +32,23 @@ pub(crate) struct Inner {
     place: String,
     pool: Pool,
     dialect: Arc<dyn Dialect>,
-    codecs: RwLock<Registry>,
     /// True if native blob columns hold packed values.
     legacy: bool,
+    /// The folder in which intents are kept in files, if they are.
+    intents: Option<PathBuf>,
+    state: PerProcess<State>,
+}
+
+/// What an instance knows in one process.
+struct State {
+    codecs: RwLock<Registry>,
     stores: Mutex<HashMap<String, OpenStore>>,
     headings: Mutex<Headings>,
     transactions: Transactions,
     stages: Stages,
     lifecycle: Lifecycle,
+    /// The objects that were read whole and verified, by store and path, with `read.verify` set to `first`.
+    verified: Mutex<HashSet<(String, StorePath)>>,
 }
 
 /// The headings that were read, and the version of the catalog from which.
@@ -60,6 +69,7 @@ pub fn set_codec_finder(find: Finder) {
 }
 
 /// A store with the settings by which it was opened.
+#[derive(Clone)]
 struct OpenStore {
     spec: StoreSpec,
     transfer: TransferSettings,
@@ -115,23 +125,15 @@ impl Instance {
         let opened = backend::open(&mut database)?;
         shared.write().unwrap_or_else(PoisonError::into_inner).adopt_embedded_store(&database);
         let legacy = shared.read().unwrap_or_else(PoisonError::into_inner).get_bool("legacy");
-        let mut codecs = Registry::builtin();
-        if legacy {
-            codecs.register(Arc::new(NativeBlobCodec))?;
-        }
         let pool = way(opened.pool);
         let instance = Instance(Arc::new(Inner {
             config: shared,
             place: opened.place,
-            lifecycle: Lifecycle::new(&pool, opened.intents),
             pool,
             dialect: opened.dialect,
-            codecs: RwLock::new(codecs),
             legacy,
-            stores: Mutex::default(),
-            headings: Mutex::default(),
-            transactions: Transactions::default(),
-            stages: Stages::default(),
+            intents: opened.intents,
+            state: PerProcess::new(),
         }));
         instance.prepare()?;
         Ok(instance)
@@ -311,7 +313,7 @@ impl Instance {
     /// # Errors
     /// `InvalidRequest` if its name is taken.
     pub fn register_codec(&self, codec: Arc<dyn Codec>) -> Result<()> {
-        self.0.codecs.write().unwrap_or_else(PoisonError::into_inner).register(codec)
+        self.state().codecs.write().unwrap_or_else(PoisonError::into_inner).register(codec)
     }
 
     /// True if this thread has a connection open: it may have been lost, which the next statement tells.
@@ -322,7 +324,7 @@ impl Instance {
     /// Closes the connection of this thread; true if that rolled an open transaction back. The next use opens another.
     pub fn close(&self) -> bool {
         let rolled_back = self.forget_transaction();
-        self.0.lifecycle.close();
+        self.state().lifecycle.close();
         self.0.pool.close();
         rolled_back
     }
@@ -336,11 +338,11 @@ impl Instance {
         let transfer = TransferSettings::of(&self.config());
         let is_same = |open: &&OpenStore| open.spec == spec && open.transfer == transfer;
         // A store whose settings have changed since is another store.
-        if let Some(open) = lock(&self.0.stores).get(&spec.name).filter(is_same) {
+        if let Some(open) = lock(&self.state().stores).get(&spec.name).filter(is_same) {
             return Ok(open.store.clone());
         }
         let store = open_store(&spec, &transfer)?;
-        lock(&self.0.stores).insert(spec.name.clone(), OpenStore { spec, transfer, store: store.clone() });
+        lock(&self.state().stores).insert(spec.name.clone(), OpenStore { spec, transfer, store: store.clone() });
         Ok(store)
     }
 
@@ -351,7 +353,7 @@ impl Instance {
     pub fn use_store(&self, store: Arc<dyn Store>) -> Result<()> {
         let spec = self.store_spec(Some(store.name()), false)?;
         let transfer = TransferSettings::of(&self.config());
-        lock(&self.0.stores).insert(spec.name.clone(), OpenStore { spec, transfer, store });
+        lock(&self.state().stores).insert(spec.name.clone(), OpenStore { spec, transfer, store });
         Ok(())
     }
 
@@ -369,20 +371,54 @@ impl Instance {
         StoreSpec::new(&name, entry)
     }
 
+    /// What is known in this process. A forked child takes codecs and stores over, which it cannot find again; its
+    /// parent's transactions, intents and staged objects are none of its business.
+    fn state(&self) -> &State {
+        self.0.state.get_or_make(|inherited| {
+            let codecs = inherited.and_then(|state| state.codecs.try_read().ok().map(|codecs| codecs.clone()));
+            let stores = inherited.and_then(|state| state.stores.try_lock().ok().map(|stores| stores.clone()));
+            State {
+                codecs: RwLock::new(codecs.unwrap_or_else(|| builtin_codecs(self.0.legacy))),
+                stores: Mutex::new(stores.unwrap_or_default()),
+                headings: Mutex::default(),
+                transactions: Transactions::default(),
+                stages: Stages::default(),
+                lifecycle: Lifecycle::new(&self.0.pool, self.0.intents.clone()),
+                verified: Mutex::default(),
+            }
+        })
+    }
+
     pub(crate) fn dialect(&self) -> &dyn Dialect {
         &*self.0.dialect
     }
 
     pub(crate) fn transactions(&self) -> &Transactions {
-        &self.0.transactions
+        &self.state().transactions
     }
 
     pub(crate) fn stages(&self) -> &Stages {
-        &self.0.stages
+        &self.state().stages
+    }
+
+    /// True if what is read whole from this object is to be verified: the setting `read.verify`.
+    pub(crate) fn verifies(&self, store: &str, path: &StorePath) -> bool {
+        match self.config().get_text("read.verify").as_deref() {
+            Some("never") => false,
+            Some("first") => !lock(&self.state().verified).contains(&(store.to_owned(), path.clone())),
+            _ => true,
+        }
+    }
+
+    /// Notes that an object was verified.
+    pub(crate) fn note_verified(&self, store: &str, path: &StorePath) {
+        if self.config().get_text("read.verify").as_deref() == Some("first") {
+            lock(&self.state().verified).insert((store.to_owned(), path.clone()));
+        }
     }
 
     pub(crate) fn lifecycle(&self) -> &Lifecycle {
-        &self.0.lifecycle
+        &self.state().lifecycle
     }
 
     pub(crate) fn downgrade(&self) -> Weak<Inner> {
@@ -395,7 +431,7 @@ impl Instance {
 
     pub(crate) fn chain(&self, codec: &str) -> Result<Chain> {
         let spec = TypeSpec::parse(codec)?;
-        let codecs = self.0.codecs.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let codecs = self.state().codecs.read().unwrap_or_else(PoisonError::into_inner).clone();
         // The finder may run code of the user's: no lock is held then.
         codecs.resolve_with(&spec, &|name| FINDER.get().map_or(Ok(None), |find| find(name)))
     }
@@ -410,7 +446,7 @@ impl Instance {
         self.0.pool.with(work).inspect_err(|error| {
             // Another program may have altered the table; not every database tells it before.
             if error.kind() == ErrorKind::UnknownAttribute {
-                lock(&self.0.headings).known.clear();
+                lock(&self.state().headings).known.clear();
             }
         })
     }
@@ -423,7 +459,7 @@ impl Instance {
     pub(crate) fn heading(&self, table: &FullTableName) -> Result<Option<Arc<Heading>>> {
         let version = self.catalog_version();
         {
-            let mut headings = lock(&self.0.headings);
+            let mut headings = lock(&self.state().headings);
             if headings.version != version {
                 headings.known.clear();
                 headings.version.clone_from(&version);
@@ -448,7 +484,7 @@ impl Instance {
         let heading = heading.map(|heading| Arc::new(self.with_declared_kinds(heading)));
         // Inside a transaction the table may yet vanish by a rollback.
         if let Some(heading) = heading.as_ref().filter(|_| !self.in_transaction()) {
-            let mut headings = lock(&self.0.headings);
+            let mut headings = lock(&self.state().headings);
             // Another thread may know of a later change: then this one may be out of date.
             if headings.version == version {
                 headings.known.insert(table.clone(), heading.clone());
@@ -481,7 +517,7 @@ impl Instance {
 
     /// The version of the catalog. A connection that is busy cannot tell: what is known is believed then.
     fn catalog_version(&self) -> Option<Value> {
-        let known = || lock(&self.0.headings).version.clone();
+        let known = || lock(&self.state().headings).version.clone();
         let Some(ask) = self.dialect().catalog_version() else { return known() };
         match self.query(&ask) {
             Ok(rows) => rows.into_iter().next()?.into_iter().next(),
@@ -490,11 +526,11 @@ impl Instance {
     }
 
     pub(crate) fn forget_headings(&self) {
-        lock(&self.0.headings).known.clear();
+        lock(&self.state().headings).known.clear();
     }
 
     pub(crate) fn forget_heading(&self, table: &FullTableName) {
-        lock(&self.0.headings).known.remove(table);
+        lock(&self.state().headings).known.remove(table);
     }
 }
 
@@ -502,6 +538,15 @@ impl fmt::Debug for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Instance({})", self.0.place)
     }
+}
+
+fn builtin_codecs(legacy: bool) -> Registry {
+    let mut codecs = Registry::builtin();
+    if legacy {
+        // Its name is that of no other: registering it cannot fail.
+        let _ = codecs.register(Arc::new(NativeBlobCodec));
+    }
+    codecs
 }
 
 fn is_native_blob(attribute: &Attribute) -> bool {

@@ -11,8 +11,9 @@ use lodestore_objects::in_parallel;
 use lodestore_types::{DType, Error, ErrorKind, NdArray, Order, Reference, Result, Value};
 
 use crate::Instance;
+use crate::filepath::check_named;
 use crate::reader::missing_object;
-use crate::reading::{Fill, Reading, fill_all};
+use crate::reading::{Expected, Fill, Reading, fill_all};
 
 /// So much of a file is read to find its header, where the row does not tell it.
 const FIRST_BYTES: u64 = 256;
@@ -125,9 +126,23 @@ impl NpyRef {
     /// `MissingObject` if it is gone, `Corrupt` if it is not what the row says, `Storage` if the
     /// store cannot be read.
     pub fn load(&self) -> Result<NdArray> {
+        self.check_claim()?;
         let mut data = vec![0; self.nbytes()];
         let order = self.load_into(&mut data)?;
         NdArray::new(self.dtype.clone(), self.shape.clone(), order, data)
+    }
+
+    /// Compares the size that type and shape make with that of the object, before memory is allocated for it.
+    fn check_claim(&self) -> Result<()> {
+        let size = match self.reference.size() {
+            Some(size) => size,
+            None => self.reading()?.store.size(&self.reference.path)?.ok_or_else(|| self.missing())?,
+        };
+        if self.nbytes() as u64 <= size {
+            return Ok(());
+        }
+        let message = format!("the row says {} bytes of elements, the object has {size} bytes", self.nbytes());
+        Err(self.locate(Error::new(ErrorKind::Corrupt, message)))
     }
 
     /// Like [`NpyRef::load`], into memory of the caller's, which must have the size of all elements; tells their order.
@@ -171,6 +186,7 @@ impl NpyRef {
         let Some(file) = self.reading()?.local_file()? else { return Ok(None) };
         let header = self.header()?;
         let size = std::fs::metadata(&file).map_err(|_| self.missing())?.len();
+        Expected::of(&self.reference).check_size(size).map_err(|error| self.locate(error))?;
         if size < (header.length + self.nbytes()) as u64 {
             return Err(self.locate(Error::new(ErrorKind::Corrupt, format!("the file ends early, after {size} bytes"))));
         }
@@ -182,21 +198,22 @@ impl NpyRef {
         if let Some(header) = self.header.get() {
             return Ok(header);
         }
-        let header = self.read_header(&self.reading()?)?;
+        let (header, _) = self.read_header(&self.reading()?)?;
         Ok(self.header.get_or_init(|| header))
     }
 
-    /// The header as the file has it.
-    fn read_header(&self, reading: &Reading) -> Result<Header> {
+    /// The header as the file has it, and its bytes.
+    fn read_header(&self, reading: &Reading) -> Result<(Header, Bytes)> {
         let size = match self.nbytes() as u64 {
             // A file that has more than this cannot end within.
             data if data >= FIRST_BYTES => FIRST_BYTES,
             _ => reading.store.size(&self.reference.path)?.ok_or_else(|| self.missing())?,
         };
         let start = self.read_start(reading, FIRST_BYTES.min(size))?;
-        let length = Header::length_of(&start).map_err(|error| self.locate(error))? as u64;
-        let start = if length <= start.len() as u64 { start } else { self.read_start(reading, length)? };
-        Header::parse(&start).map_err(|error| self.locate(error))
+        let length = Header::length_of(&start).map_err(|error| self.locate(error))?;
+        let start = if length <= start.len() { start } else { self.read_start(reading, length as u64)? };
+        let header = Header::parse(&start).map_err(|error| self.locate(error))?;
+        Ok((header, start.slice(..length)))
     }
 
     fn read_start(&self, reading: &Reading, length: u64) -> Result<Bytes> {
@@ -214,6 +231,7 @@ impl NpyRef {
     }
 
     fn reading(&self) -> Result<Reading> {
+        check_named(&self.instance, &self.reference, &self.reference.path).map_err(|error| self.locate(error))?;
         Reading::of(&self.instance, &self.reference)
     }
 
@@ -249,12 +267,12 @@ pub fn load_all_into(targets: Vec<(&NpyRef, &mut [u8])>) -> Result<Vec<Order>> {
         all.push(Target { array, reading: array.reading()?, buffer: Mutex::new(buffer) });
     }
     // Of small ones the whole file in one request; of large ones the header first, and then the elements in parts.
-    let begin = |target: &Target<'_>| -> Result<(Order, Option<usize>)> {
+    let begin = |target: &Target<'_>| -> Result<(Order, Option<Bytes>)> {
         let Target { array, reading, buffer } = target;
         if !reading.is_small(array.reference.size().unwrap_or(array.nbytes() as u64), SMALL_HERE) {
-            let header = array.read_header(reading)?;
+            let (header, head) = array.read_header(reading)?;
             array.check(&header.dtype, &header.shape)?;
-            return Ok((header.order, Some(header.length)));
+            return Ok((header.order, Some(head)));
         }
         let file = reading.get()?.ok_or_else(|| array.missing())?;
         array.count(file.len());
@@ -267,10 +285,10 @@ pub fn load_all_into(targets: Vec<(&NpyRef, &mut [u8])>) -> Result<Vec<Order>> {
     let begun = in_parallel(&all, at_once, begin)?;
     let mut fills = Vec::new();
     for (target, (_, header)) in all.iter_mut().zip(&begun) {
-        let Some(length) = *header else { continue };
+        let Some(head) = header.clone() else { continue };
         let buffer = target.buffer.get_mut().unwrap_or_else(PoisonError::into_inner);
         target.array.count(buffer.len());
-        fills.push(Fill { reading: &target.reading, start: length as u64, buffer });
+        fills.push(Fill { reading: &target.reading, head, buffer });
     }
     fill_all(fills)?;
     Ok(begun.into_iter().map(|(order, _)| order).collect())

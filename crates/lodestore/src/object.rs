@@ -1,23 +1,24 @@
 //! References to files and folders in a store: read in parts, listed, verified, downloaded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use lodestore_codec::hash::verify_checksum;
+use lodestore_codec::hash::{Checksummer, verify, verify_checksum};
 use lodestore_codec::manifest::{Difference, Manifest};
 use lodestore_objects::{Store, in_parallel};
 use lodestore_types::{Error, ErrorKind, Reference, Result, StorePath, Value};
 use serde_json::Value as Json;
 
 use crate::Instance;
+use crate::filepath::check_named;
 use crate::local::{Scratch, ScratchFolder, failed};
 use crate::placement::{PIECE, stored_checksum};
 use crate::reader::missing_object;
-use crate::reading::{ObjectStream, Reading};
+use crate::reading::{Expected, ObjectStream, Reading, is_folder};
 
 /// A file or folder in a store: what `<object@>` and `<filepath@>` give back.
 ///
@@ -43,12 +44,17 @@ use crate::reading::{ObjectStream, Reading};
 pub struct ObjectRef {
     instance: Instance,
     reference: Reference,
+    /// What the manifest of a folder names, once it was read; `None` for a folder without one.
+    named: Arc<OnceLock<Option<Named>>>,
 }
+
+/// The files that a manifest names, by their paths in the folder: size, and checksum if it is known.
+type Named = HashMap<String, (u64, Option<String>)>;
 
 impl ObjectRef {
     /// The object that a reference of a row of `instance` stands for. Nothing is read.
     pub fn open(instance: &Instance, reference: Reference) -> Self {
-        ObjectRef { instance: instance.clone(), reference }
+        ObjectRef { instance: instance.clone(), reference, named: Arc::default() }
     }
 
     /// Like [`ObjectRef::open`], for what a fetched row holds.
@@ -79,7 +85,7 @@ impl ObjectRef {
 
     /// True for a folder.
     pub fn is_folder(&self) -> bool {
-        self.reference.metadata.get("is_dir").and_then(Json::as_bool) == Some(true)
+        is_folder(&self.reference)
     }
 
     /// Its URL, or that of a file in it.
@@ -101,8 +107,19 @@ impl ObjectRef {
     /// The whole file, or a file of the folder.
     ///
     /// # Errors
-    /// `MissingObject`; `InvalidRequest` for a folder; `Storage`.
+    /// `MissingObject`; `Corrupt` if it is not what its row, or the manifest of the folder, says; `InvalidRequest` for a
+    /// folder; `Storage`.
     pub fn read(&self, inner: Option<&str>) -> Result<Bytes> {
+        self.find(inner)?.ok_or_else(|| {
+            missing_object(&self.reference.store, &self.at(inner).unwrap_or_else(|_| self.path().clone()))
+        })
+    }
+
+    /// Like [`ObjectRef::read`]; `None` for a file that is not in the folder, and that its manifest does not name.
+    ///
+    /// # Errors
+    /// As [`ObjectRef::read`]; `MissingObject` for a file that should be there.
+    pub fn find(&self, inner: Option<&str>) -> Result<Option<Bytes>> {
         if inner.is_none() && self.is_folder() {
             return Err(self.locate(
                 Error::new(ErrorKind::InvalidRequest, "a folder cannot be read as one file")
@@ -110,7 +127,22 @@ impl ObjectRef {
             ));
         }
         let reading = self.reading(inner)?;
-        reading.get()?.ok_or_else(|| missing_object(&self.reference.store, &reading.path))
+        match reading.get()? {
+            None if reading.is_named() => Err(missing_object(&self.reference.store, &reading.path)),
+            found => Ok(found),
+        }
+    }
+
+    /// Like [`ObjectRef::find`], for a part of the file that ends with it if it is longer.
+    ///
+    /// # Errors
+    /// As [`ObjectRef::find`].
+    pub fn find_range(&self, inner: Option<&str>, range: Range<u64>) -> Result<Option<Bytes>> {
+        let reading = self.reading(inner)?;
+        match reading.get_ranges(std::slice::from_ref(&range))? {
+            None if reading.is_named() => Err(missing_object(&self.reference.store, &reading.path)),
+            parts => Ok(parts.and_then(|mut parts| parts.pop())),
+        }
     }
 
     /// Reads files whole, many at once, in order.
@@ -129,20 +161,86 @@ impl ObjectRef {
     /// `MissingObject`; `InvalidRequest` for a folder; `Storage`.
     pub fn stream(&self, inner: Option<&str>) -> Result<ObjectStream> {
         let reading = self.reading(inner)?;
-        let size = match self.reference.size().filter(|_| inner.is_none() && !self.is_folder()) {
+        let size = match reading.size() {
             Some(told) => told,
             None => {
-                reading.store.size(&reading.path)?.ok_or_else(|| missing_object(reading.store.name(), &reading.path))?
+                let found = reading.store.size(&reading.path)?;
+                let found = found.ok_or_else(|| missing_object(reading.store.name(), &reading.path))?;
+                self.expected(inner)?.check_size(found).map_err(|error| self.locate(error))?;
+                found
             }
         };
         Ok(ObjectStream::new(reading, size))
     }
 
     fn reading(&self, inner: Option<&str>) -> Result<Reading> {
-        match inner {
-            None => Reading::of(&self.instance, &self.reference),
-            Some(_) => Reading::at(&self.instance, &self.reference.store, self.at(inner)?),
+        Reading::at(&self.instance, &self.reference.store, self.at(inner)?, self.expected(inner)?)
+    }
+
+    /// What the file, or a file of the folder, must be.
+    pub(crate) fn expected(&self, inner: Option<&str>) -> Result<Expected> {
+        let Some(inner) = inner.map(|inner| inner.trim_end_matches('/')).filter(|inner| !inner.is_empty()) else {
+            return Ok(Expected::of(&self.reference));
+        };
+        let found = self.named()?.and_then(|named| named.get(inner));
+        Ok(found.map(|(size, checksum)| Expected::new(*size, checksum.as_deref())).unwrap_or_default())
+    }
+
+    /// For who reads the file by other means ([`ObjectRef::local_path`]): compares its size with what its row or its
+    /// manifest says, and returns size and checksum if all of it should be verified.
+    ///
+    /// # Errors
+    /// `Corrupt` if the file has another size; `MissingObject`; `Storage`.
+    pub fn to_verify(&self, inner: Option<&str>) -> Result<Option<(u64, String)>> {
+        let reading = self.reading(inner)?;
+        let found = reading.store.size(&reading.path)?;
+        let found = match found {
+            None if !reading.is_named() => return Ok(None),
+            found => found.ok_or_else(|| missing_object(reading.store.name(), &reading.path))?,
+        };
+        self.expected(inner)?.check_size(found).map_err(|error| self.locate(error))?;
+        Ok(reading.checksum().map(|checksum| (found, checksum.to_owned())))
+    }
+
+    /// What the manifest of the folder names. It is read once; with `read.verify` set to `never`, not at all.
+    fn named(&self) -> Result<Option<&Named>> {
+        if self.named.get().is_none() {
+            let skipped = self.instance.config().get_text("read.verify").as_deref() == Some("never");
+            let manifest = if skipped || !self.is_folder() { None } else { self.manifest()? };
+            let named = manifest.map(|manifest| {
+                manifest
+                    .entries()
+                    .iter()
+                    .map(|entry| (entry.path.clone(), (entry.size, entry.checksum.clone())))
+                    .collect()
+            });
+            // Another thread may have read it at the same time.
+            let _ = self.named.set(named);
         }
+        Ok(self.named.get().and_then(Option::as_ref))
+    }
+
+    /// The manifest of the folder; `None` for one that has none, as users and other programs make them.
+    ///
+    /// # Errors
+    /// `Corrupt` if it is not the one that the row tells of.
+    fn manifest(&self) -> Result<Option<Manifest>> {
+        let told = self.reference.metadata.get("manifest").and_then(Json::as_str);
+        let path = Manifest::path_for(self.path())?;
+        let locate = |error: Error| error.with("store", &self.reference.store).with("path", &path);
+        if self.reference.codec == "filepath" {
+            return Ok(None);
+        }
+        let bytes = match (self.store()?.get(&path)?, told) {
+            (Some(bytes), _) => bytes,
+            (None, None) => return Ok(None),
+            (None, Some(_)) => {
+                let error = Error::new(ErrorKind::Corrupt, "the folder's manifest, of which its row tells, is missing");
+                return Err(locate(error.with_hint("restore it from a backup, or call `verify` with `repair`")));
+            }
+        };
+        told.map_or(Ok(()), |told| verify(&bytes, told)).map_err(locate)?;
+        Manifest::parse(&bytes).map(Some).map_err(locate)
     }
 
     /// A part of the file, or of a file of the folder.
@@ -150,10 +248,8 @@ impl ObjectRef {
     /// # Errors
     /// `MissingObject`; `Corrupt` if it ends before the range does; `Storage`.
     pub fn read_range(&self, inner: Option<&str>, range: Range<u64>) -> Result<Bytes> {
-        let reading = self.reading(inner)?;
-        let parts = reading.get_ranges(std::slice::from_ref(&range))?;
-        let part = parts.and_then(|mut parts| parts.pop());
-        part.ok_or_else(|| missing_object(&self.reference.store, &reading.path))
+        let path = self.at(inner)?;
+        self.find_range(inner, range)?.ok_or_else(|| missing_object(&self.reference.store, &path))
     }
 
     /// The size of the file as it is in the store, or of a file of the folder; `None` if it is not there.
@@ -196,9 +292,23 @@ impl ObjectRef {
     /// # Errors
     /// `Corrupt`, with what is missing, damaged or too much; `Storage`.
     pub fn verify(&self) -> Result<()> {
+        if self.examine()? {
+            return Ok(());
+        }
+        Err(self.locate(Error::new(ErrorKind::Corrupt, "the folder cannot be verified: it has no manifest").with_hint(
+            "the program that wrote it writes none; insert a copy of the folder to have its files recorded",
+        )))
+    }
+
+    /// Like [`ObjectRef::verify`]; false for a folder without a manifest, in which nothing is known to be wrong.
+    pub(crate) fn examine(&self) -> Result<bool> {
+        self.at(None)?;
         let store = self.store()?;
-        if self.is_folder() { self.verify_folder(&store) } else { self.verify_file(&*store) }
-            .map_err(|error| self.locate(error))
+        match self.is_folder() {
+            true => self.verify_folder(&store),
+            false => self.verify_file(&*store).map(|()| true),
+        }
+        .map_err(|error| self.locate(error))
     }
 
     fn verify_file(&self, store: &dyn Store) -> Result<()> {
@@ -215,12 +325,9 @@ impl ObjectRef {
         verify_checksum(&found, expected)
     }
 
-    fn verify_folder(&self, store: &Arc<dyn Store>) -> Result<()> {
+    fn verify_folder(&self, store: &Arc<dyn Store>) -> Result<bool> {
         let found = self.listed(self.path())?;
-        let manifest = match store.get(&Manifest::path_for(self.path())?)? {
-            Some(bytes) => Manifest::parse(&bytes)?,
-            None => return self.verify_totals(&found),
-        };
+        let Some(manifest) = self.manifest()? else { return self.verify_totals(&found) };
         let mut faults: Vec<String> = manifest
             .compare(found.iter().map(|(path, size)| (path.as_str(), *size)))
             .iter()
@@ -235,13 +342,14 @@ impl ObjectRef {
         let damaged = in_parallel(manifest.entries(), store.at_once(), damaged)?;
         faults.extend(damaged.into_iter().flatten());
         if faults.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         Err(Error::new(ErrorKind::Corrupt, format!("folder verification failed: {}", faults.join("; "))))
     }
 
-    /// Without a manifest, as other programs leave folders, there is only what the row counts.
-    fn verify_totals(&self, found: &BTreeMap<String, u64>) -> Result<()> {
+    /// Without a manifest, as other programs leave folders, there is only what the row counts: it can show that the folder
+    /// is damaged, and never that it is sound.
+    fn verify_totals(&self, found: &BTreeMap<String, u64>) -> Result<bool> {
         let told = |key: &str| self.reference.metadata.get(key).and_then(Json::as_u64);
         let found = [("item_count", found.len() as u64), ("size", found.values().sum())];
         for (key, found) in found {
@@ -253,7 +361,8 @@ impl ObjectRef {
         if found[0].1 == 0 && told("item_count").is_none() {
             return Err(Error::new(ErrorKind::Corrupt, format!("folder does not exist: `{}`", self.path())));
         }
-        Ok(())
+        // What is in a folder of the user's is the user's affair.
+        Ok(self.reference.codec == "filepath")
     }
 
     /// Copies the object, or a part of a folder, out of the store; gives the path that holds it.
@@ -278,10 +387,10 @@ impl ObjectRef {
         let target = if destination.is_dir() { destination.join(path.file_name()) } else { destination.to_owned() };
         let folder = folder_of(&target)?;
         let mut scratch = Scratch::new(&folder)?;
-        let expected = self.reference.metadata.get("checksum").and_then(Json::as_str).filter(|_| inner.is_none());
         let reading = self.reading(inner)?;
         let read = |range| reading.get_ranges(std::slice::from_ref(&range));
-        if !copy(read, reading.at_a_time(), size, expected, &mut scratch).map_err(|error| self.locate(error))? {
+        self.expected(inner)?.check_size(size).map_err(|error| self.locate(error))?;
+        if !copy(read, reading.at_a_time(), size, &reading, &mut scratch).map_err(|error| self.locate(error))? {
             return Err(missing_object(&self.reference.store, path));
         }
         scratch.replace(&target)?;
@@ -289,8 +398,20 @@ impl ObjectRef {
     }
 
     fn download_folder(&self, store: &Arc<dyn Store>, path: &StorePath, destination: &Path) -> Result<PathBuf> {
-        let files = self.listed(path)?;
-        if files.is_empty() && !self.exists(None)? {
+        let mut files = self.listed(path)?;
+        let within = path.as_str().strip_prefix(self.path().as_str()).unwrap_or_default().trim_start_matches('/');
+        for (named, (size, _)) in self.named()?.into_iter().flatten() {
+            let inner = match within {
+                "" => Some(named.as_str()),
+                within => named.strip_prefix(within).and_then(|rest| rest.strip_prefix('/')),
+            };
+            // What is not listed is missing, which reading it will tell.
+            if let Some(inner) = inner.filter(|inner| !files.contains_key(*inner)) {
+                files.insert(inner.to_owned(), *size);
+            }
+        }
+        // A folder may be empty, but not what lies in one.
+        if files.is_empty() && (!within.is_empty() || !self.exists(None)?) {
             return Err(missing_object(store.name(), path));
         }
         let target =
@@ -302,8 +423,13 @@ impl ObjectRef {
             let folder = folder_of(&file)?;
             let mut part = Scratch::new(&folder)?;
             let path = path.join(inner)?;
-            let read = |range| store.get_ranges(&path, std::slice::from_ref(&range));
-            if !copy(read, PIECE, **size, None, &mut part)? {
+            let inner = if within.is_empty() { (*inner).clone() } else { format!("{within}/{inner}") };
+            let reading = self.reading(Some(&inner))?;
+            self.expected(Some(&inner))?.check_size(**size).map_err(|error| self.locate(error))?;
+            let read = |range| reading.get_ranges(std::slice::from_ref(&range));
+            // An empty file is not asked for, though it may be missing.
+            let is_there = **size > 0 || store.size(&path)?.is_some();
+            if !is_there || !copy(read, PIECE, **size, &reading, &mut part)? {
                 return Err(missing_object(store.name(), &path));
             }
             part.replace(&file)
@@ -327,8 +453,14 @@ impl ObjectRef {
         Ok(files)
     }
 
-    /// The path of something in the object: never outside it.
+    /// The path of something in the object: never outside it, and never where a row may not point.
     fn at(&self, inner: Option<&str>) -> Result<StorePath> {
+        let path = self.path_of(inner)?;
+        check_named(&self.instance, &self.reference, &path).map_err(|error| self.locate(error))?;
+        Ok(path)
+    }
+
+    fn path_of(&self, inner: Option<&str>) -> Result<StorePath> {
         match inner.map(|inner| inner.trim_end_matches('/')).filter(|inner| !inner.is_empty()) {
             None => Ok(self.path().clone()),
             Some(inner) if self.is_folder() => self.path().join(inner),
@@ -345,16 +477,17 @@ impl ObjectRef {
     }
 }
 
-/// Copies an object of this size into a file, and checks it if its checksum is known. `read` gives a part of it, of which
-/// it is asked for so many bytes at a time.
+/// Copies an object of this size into a file, and verifies it if its checksum is known. `read` returns a part of it, of
+/// at most `at_a_time` bytes.
 fn copy(
     read: impl Fn(Range<u64>) -> Result<Option<Vec<Bytes>>>,
     at_a_time: u64,
     size: u64,
-    expected: Option<&str>,
+    reading: &Reading,
     to: &mut Scratch,
 ) -> Result<bool> {
-    let mut checksummer = lodestore_codec::hash::Checksummer::default();
+    let expected = reading.checksum();
+    let mut checksummer = Checksummer::default();
     for start in (0..size).step_by(at_a_time as usize) {
         let Some(parts) = read(start..size.min(start + at_a_time))? else { return Ok(false) };
         for part in &parts {
@@ -364,7 +497,7 @@ fn copy(
             to.write(part)?;
         }
     }
-    expected.map_or(Ok(()), |expected| verify_checksum(&checksummer.finish(), expected))?;
+    expected.map_or(Ok(()), |expected| reading.compare(&checksummer.finish(), expected))?;
     Ok(true)
 }
 

@@ -8,7 +8,7 @@ use lodestore_codec::hash::{Checksummer, ContentHasher, checksum, hash_and_check
 use lodestore_codec::manifest::{Entry, Manifest};
 use lodestore_codec::object::timestamp;
 use lodestore_codec::path::{ObjectPlace, PartitionPattern, Spelling, hash_path, new_token, object_path};
-use lodestore_codec::{Addressing, Chain, Context, NewFolder, NewObject, Placed, PlacedFolder};
+use lodestore_codec::{Addressing, Chain, Context, NewFolder, NewObject, Placed, PlacedFolder, on_all_cores};
 use lodestore_objects::{Put, PutMode, PutOutcome, Store, each, in_parallel, put_all};
 use lodestore_types::{
     Error, ErrorKind, FullTableName, Payload, Result, SchemaName, StorePath, TableName, Timestamp, Value,
@@ -273,7 +273,7 @@ pub(crate) fn place_folder(
         let checksum = Some(checksum(payload)?);
         Ok(Part { path: path.join(inner)?, payload: payload.clone(), checksum })
     };
-    let objects = folder.files.par_iter().map(part).collect::<Result<Vec<_>>>()?;
+    let objects = on_all_cores(|| folder.files.par_iter().map(part).collect::<Result<Vec<_>>>())?;
     let entry = |((inner, payload), part): (&(String, Payload), &Part)| Entry {
         path: inner.clone(),
         size: payload.size(),

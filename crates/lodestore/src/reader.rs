@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lodestore_codec::{Chain, Context, Reads, Stored};
+use lodestore_codec::filepath::OWN_FOLDER;
+use lodestore_codec::{Chain, Context, Reads, Stored, on_all_cores, reference_of};
 use lodestore_db::{Column, ColumnData, ColumnKind, ColumnSpec};
 use lodestore_objects::{Get, get_all};
 use lodestore_sql::{Attribute, Statement};
-use lodestore_types::{CoreType, Error, ErrorKind, NdArray, Result, StorePath, Value};
+use lodestore_types::{CoreType, Error, ErrorKind, NdArray, Reference, Result, StorePath, Value};
 use rayon::prelude::*;
 use serde_json::Value as Json;
 
@@ -99,6 +100,7 @@ impl Reader {
             let attribute = &self.attributes[index];
             let ColumnData::Values(values) = &mut columns[index].data else { continue };
             let values = std::mem::take(values);
+            let kept = (self.options.on_error == OnError::Reference).then(|| values.clone());
             let key_of = |row| self.key_of(&columns, row);
             let decoded = match (attribute.stored_as(), &self.chains[index]) {
                 (None, _) => Ok(values.into_iter().map(Ok).collect()),
@@ -122,9 +124,14 @@ impl Reader {
                     self.instance.forget_headings();
                 }
                 let fatal = matches!(failure.kind(), ErrorKind::Interrupted | ErrorKind::Internal);
-                match self.options.on_error {
-                    OnError::Skip if !fatal => keep[row] = false,
-                    OnError::Null if !fatal => {}
+                let reference = kept.as_ref().filter(|_| !fatal).and_then(|kept| self.reference(index, &kept[row]));
+                match (self.options.on_error, reference) {
+                    (OnError::Skip, _) if !fatal => keep[row] = false,
+                    (OnError::Null, _) if !fatal => {}
+                    (_, Some(reference)) => {
+                        cells.push(Value::Reference(reference));
+                        continue;
+                    }
                     _ => {
                         let key = self.key_of(&columns, row);
                         let key: Vec<String> = key.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -144,6 +151,18 @@ impl Reader {
         Ok(columns)
     }
 
+    /// The object that a cell as the database has it names, if it names one.
+    fn reference(&self, index: usize, cell: &Value) -> Option<Reference> {
+        let (core, chain) = (self.attributes[index].stored_as()?, self.chains[index].as_ref()?);
+        let store = default_store(&self.instance, chain)?;
+        let Ok(Value::Json(document)) = self.instance.dialect().decode(cell.clone(), core) else { return None };
+        let mut reference = reference_of(chain.codecs().last()?.name(), document).ok()?;
+        if reference.store.is_empty() {
+            reference.store = store;
+        }
+        Some(reference)
+    }
+
     /// The key of a row; empty if the query has none.
     fn key_of(&self, columns: &[Column], row: usize) -> Vec<(String, Value)> {
         let key = self.attributes.iter().zip(columns).filter(|(attribute, _)| attribute.in_key);
@@ -152,7 +171,7 @@ impl Reader {
 
     fn plain(&self, values: Vec<Value>, core: &CoreType) -> Vec<Result<Value>> {
         let dialect = self.instance.dialect();
-        values.into_par_iter().with_min_len(256).map(|value| dialect.decode(value, core)).collect()
+        on_all_cores(|| values.into_par_iter().with_min_len(256).map(|value| dialect.decode(value, core)).collect())
     }
 
     fn through(
@@ -194,8 +213,10 @@ impl Reader {
                 decoded.map(|value| self.squeeze(value))
             }
         };
-        let rows = stored.into_par_iter().zip(objects).enumerate();
-        Ok(rows.map(|(row, (value, object))| decode(row, value?, object?)).collect())
+        Ok(on_all_cores(|| {
+            let rows = stored.into_par_iter().zip(objects).enumerate();
+            rows.map(|(row, (value, object))| decode(row, value?, object?)).collect()
+        }))
     }
 
     fn squeeze(&self, value: Value) -> Value {
@@ -288,7 +309,11 @@ pub(crate) fn location(column: &Value) -> Result<(String, StorePath)> {
         .and_then(Json::as_str)
         .ok_or_else(|| Error::new(ErrorKind::Corrupt, "the JSON of the column names no path"))?;
     let store = map.get("store").and_then(Json::as_str).unwrap_or_default();
-    Ok((store.to_owned(), StorePath::new(path)?))
+    let path = StorePath::new(path)?;
+    if path.segments().next() == Some(OWN_FOLDER) {
+        return Err(Error::new(ErrorKind::Corrupt, format!("the row points to `{path}`, in the store's own folder")));
+    }
+    Ok((store.to_owned(), path))
 }
 
 pub(crate) fn missing_object(store: &str, path: &StorePath) -> Error {

@@ -39,6 +39,8 @@ enum Source {
         batches: Receiver<Result<Vec<Column>>>,
         stop: StopFlag,
         thread: Option<JoinHandle<()>>,
+        /// The process in which the thread runs.
+        process: u32,
     },
     Finished,
 }
@@ -111,7 +113,7 @@ fn read_ahead(query: &Query, reader: &Reader, batch_rows: usize) -> Result<Sourc
         .name("lodestore-stream".into())
         .spawn(work)
         .map_err(|error| Error::new(ErrorKind::Internal, "no thread can be started").with_source(error))?;
-    Ok(Source::Thread { batches, stop, thread: Some(thread) })
+    Ok(Source::Thread { batches, stop, thread: Some(thread), process: std::process::id() })
 }
 
 impl Stream {
@@ -142,6 +144,7 @@ impl Stream {
         let received = match &mut self.source {
             Source::Finished => None,
             Source::Read(batches) => batches.pop().map(Ok),
+            Source::Thread { process, .. } if *process != std::process::id() => Some(Err(inherited())),
             // Whoever takes one batch after the other (Arrow's readers do) may never look for signals itself.
             Source::Thread { .. } if interrupted() => Some(Err(stopped())),
             Source::Thread { batches, .. } => loop {
@@ -160,7 +163,12 @@ impl Stream {
     }
 
     fn finish(&mut self) {
-        if let Source::Thread { batches, stop, thread } = std::mem::replace(&mut self.source, Source::Finished) {
+        let source = std::mem::replace(&mut self.source, Source::Finished);
+        if matches!(&source, Source::Thread { process, .. } if *process != std::process::id()) {
+            // A forked child has no such thread to wait for.
+            return std::mem::forget(source);
+        }
+        if let Source::Thread { batches, stop, thread, .. } = source {
             stop.stop();
             drop(batches);
             // It stops within a few thousand steps, and its connection is closed when this returns. Its panic, if any,
@@ -168,6 +176,11 @@ impl Stream {
             let _ = thread.map(JoinHandle::join);
         }
     }
+}
+
+fn inherited() -> Error {
+    Error::new(ErrorKind::InvalidRequest, "these rows are being read by another process, the parent of this one")
+        .with_hint("run the query again in this process")
 }
 
 fn stopped() -> Error {

@@ -1,5 +1,7 @@
 //! The frame around a packed value: plain, or compressed with zlib.
 
+use std::alloc::{Layout, alloc_zeroed};
+
 use bytes::Bytes;
 use libdeflater::{DecompressionError, Decompressor};
 use lodestore_types::{Error, ErrorKind, Result};
@@ -54,6 +56,26 @@ pub(super) fn open(blob: Bytes, width: usize) -> Result<(Bytes, usize)> {
         .with_hint("a blob begins with `mYm`, `dj0` or `ZL123`"))
 }
 
+/// Memory of zeros, or an error if there is none: how much it takes, only the blob says.
+fn zeroed(length: usize) -> Result<Vec<u8>> {
+    let fail = || {
+        Error::new(ErrorKind::OutOfMemory, format!("there is no memory for the {length} bytes that the blob holds"))
+            .with_hint("fetch it where there is more, or leave the attribute out by a projection")
+    };
+    let layout = Layout::array::<u8>(length).map_err(|_| fail())?;
+    if length == 0 {
+        return Ok(Vec::new());
+    }
+    // `try_reserve` and zeros written by hand would touch all of the memory before it is filled.
+    // SAFETY: the size is not zero.
+    let start = unsafe { alloc_zeroed(layout) };
+    if start.is_null() {
+        return Err(fail());
+    }
+    // SAFETY: the global allocator has allocated as many bytes with the alignment of `u8`, and they are initialised.
+    Ok(unsafe { Vec::from_raw_parts(start, length, length) })
+}
+
 fn inflate(rest: &[u8], width: usize) -> Result<Bytes> {
     let Some((length, stream)) = rest.split_at_checked(width) else {
         return Err(corrupt("the compressed blob is cut short: it does not tell its length"));
@@ -68,7 +90,7 @@ fn inflate(rest: &[u8], width: usize) -> Result<Bytes> {
             stream.len()
         ))
     })?;
-    let mut plain = vec![0; expected];
+    let mut plain = zeroed(expected)?;
     match Decompressor::new().zlib_decompress(stream, &mut plain) {
         Ok(found) if found == expected => Ok(plain.into()),
         Ok(found) => Err(corrupt(format!("blob size mismatch: expected {expected}, got {found}"))),

@@ -14,6 +14,8 @@ use std::cell::RefCell;
 use libdeflater::{Adler32, CompressionLvl, Compressor};
 use rayon::prelude::*;
 
+use crate::cores::on_all_cores;
+
 /// Bytes that are compressed at once, and independently of all others: libdeflate accepts no dictionary.
 const PIECE: usize = 512 * 1024;
 /// The percentage of their size below which codes for single bytes do not bring even data.
@@ -64,7 +66,7 @@ pub(crate) fn zlib_behind(head: &[u8], segments: &[&[u8]], limit: usize) -> Opti
     let framed = match segments {
         [data] if size <= PIECE => whole(head, data, limit),
         segments if size <= PIECE => whole(head, &segments.concat(), limit),
-        segments => joined(head, segments),
+        segments => on_all_cores(|| joined(head, segments)),
     };
     framed.filter(|framed| framed.len() < limit)
 }

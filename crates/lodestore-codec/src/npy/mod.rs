@@ -122,6 +122,10 @@ pub fn header_of(reference: &Reference) -> Result<Known> {
         _ => return Err(damaged("dtype")),
     };
     let shape = told.get("shape").and_then(header::shape_of).ok_or_else(|| damaged("shape"))?;
+    let size = shape.iter().try_fold(dtype.itemsize(), |size, extent| size.checked_mul(*extent));
+    if size.is_none() && !shape.contains(&0) {
+        return Err(damaged("shape"));
+    }
     let order = match told.get("order").and_then(Json::as_str) {
         Some("C") => Some(Order::C),
         Some("F") => Some(Order::Fortran),

@@ -10,22 +10,19 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use lodestore_types::{Error, ErrorKind, Result};
+use lodestore_types::{Error, ErrorKind, PerProcess, Result};
 use tokio::runtime::{Builder, Handle};
 
 /// How often one who waits looks up.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
-/// The thread's handle, and the process that it belongs to.
-static DRIVER: Mutex<Option<(u32, Handle)>> = Mutex::new(None);
+/// The handle of this process's thread.
+static DRIVER: PerProcess<Mutex<Option<Handle>>> = PerProcess::new();
 
 /// The thread that drives connections, started if need be.
 pub(super) fn driver() -> Result<Handle> {
-    let process = std::process::id();
-    let mut driver = DRIVER.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((owner, handle)) = driver.as_ref()
-        && *owner == process
-    {
+    let mut driver = DRIVER.get().lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = driver.as_ref() {
         return Ok(handle.clone());
     }
     let fail = |error| Error::new(ErrorKind::Internal, "no thread can be started").with_source(error);
@@ -35,11 +32,7 @@ pub(super) fn driver() -> Result<Handle> {
         .name("lodestore-postgres".into())
         .spawn(move || runtime.block_on(std::future::pending::<()>()))
         .map_err(fail)?;
-    if let Some((_, inherited)) = driver.replace((process, handle.clone())) {
-        // The parent's: to drop it here would disturb what it drives there.
-        std::mem::forget(inherited);
-    }
-    Ok(handle)
+    Ok(driver.insert(handle).clone())
 }
 
 struct Unpark(Thread);

@@ -51,8 +51,9 @@ fn ranges_of_many_objects_and_what_is_missing() {
     let (_folder, store) = temporary();
     put_all(&puts(&store, 12)).unwrap();
     let of = |n: usize| StorePath::new(format!("x/{n}")).unwrap();
-    let gets: Vec<GetRanges> =
-        (9..13).map(|n| GetRanges { store: store.clone(), path: of(n), ranges: vec![0..1, 1..1] }).collect();
+    let gets: Vec<GetRanges> = (9..13)
+        .map(|n| GetRanges { store: store.clone(), path: of(n), ranges: vec![0..1, 1..1], size: None })
+        .collect();
     let read = get_ranges_all(&gets).unwrap();
     assert_eq!(read[0], Some(vec!["9".into(), "".into()]));
     assert_eq!(read[1], Some(vec!["1".into(), "".into()]));

@@ -11,7 +11,7 @@ use object_store::{GetOptions, GetResult};
 
 use super::runtime::wait;
 use super::store::{CloudStore, Live};
-use crate::store::short;
+use crate::store::{other_size, short};
 
 /// Parts of an object nearer to each other than this are read together.
 const GAP: u64 = 64 << 10;
@@ -25,6 +25,8 @@ enum Fault {
     Absent(object_store::Error),
     /// The object ends here.
     Short(u64),
+    /// The object has this size, and not the one it must have.
+    Size(u64),
     Other(object_store::Error),
 }
 
@@ -64,7 +66,7 @@ impl CloudStore {
             let filled = copy(found, first).await.map_err(|error| self.fail(DOING, &error))?;
             if filled == wanted { Ok(true) } else { Err(self.broken_off(size, filled)) }
         };
-        let rest = self.fill(live, key, vec![(part, rest)], etag);
+        let rest = self.fill(live, key, vec![(part, rest)], etag, None);
         match futures_util::future::try_join(first, rest).await? {
             (_, true) => Ok(Some(whole.into())),
             (_, false) => Ok(None),
@@ -72,7 +74,12 @@ impl CloudStore {
     }
 
     /// Parts of an object. Those that lie near each other are read together, large ones in pieces, all at once.
-    pub(super) fn read_ranges(&self, path: &StorePath, ranges: &[Range<u64>]) -> Result<Option<Vec<Bytes>>> {
+    pub(super) fn read_ranges(
+        &self,
+        path: &StorePath,
+        told: Option<u64>,
+        ranges: &[Range<u64>],
+    ) -> Result<Option<Vec<Bytes>>> {
         if let Some(range) = ranges.iter().find(|range| range.start > range.end) {
             let message = format!("the range {range:?} ends before it starts");
             return Err(Error::new(ErrorKind::InvalidRequest, message).with("store", &self.opening.name));
@@ -85,6 +92,9 @@ impl CloudStore {
         // be read, only this tells whether the object is there.
         if total == 0 || total > BELIEVED {
             let Some(meta) = wait(self.look(&live, &key))? else { return Ok(None) };
+            if let Some(told) = told.filter(|told| *told != meta.size) {
+                return Err(other_size(told, meta.size).with("store", &self.opening.name));
+            }
             let end = ranges.iter().map(|range| range.end).max().unwrap_or(0).max(end);
             if end > meta.size {
                 return Err(short(path, end, meta.size).with("store", &self.opening.name));
@@ -95,7 +105,7 @@ impl CloudStore {
             stretches.iter().map(|stretch| size(stretch).map(|size| vec![0; size])).collect::<Result<_>>()?;
         if total > 0 {
             let pieces = stretches.iter().zip(&mut buffers).map(|(stretch, buffer)| (stretch.start, &mut buffer[..]));
-            if !wait(self.fill(&live, &key, pieces.collect(), None))? {
+            if !wait(self.fill(&live, &key, pieces.collect(), None, told))? {
                 return Ok(None);
             }
         }
@@ -119,6 +129,7 @@ impl CloudStore {
         key: &Path,
         buffers: Vec<(u64, &mut [u8])>,
         etag: Option<String>,
+        told: Option<u64>,
     ) -> Result<bool> {
         let piece = usize::try_from(self.transfer().part_size).unwrap_or(usize::MAX).max(1);
         let mut pieces = Vec::new();
@@ -131,7 +142,7 @@ impl CloudStore {
         }
         let end = pieces.iter().map(|(start, piece)| start + piece.len() as u64).max().unwrap_or(0);
         let outcome: std::result::Result<(), Fault> = stream::iter(pieces)
-            .map(|(start, piece)| read_piece(live, key, start, piece, etag.clone()))
+            .map(|(start, piece)| read_piece(live, key, start, piece, etag.clone(), told))
             .buffer_unordered(self.transfer().requests.max(1))
             .try_collect()
             .await;
@@ -142,6 +153,9 @@ impl CloudStore {
             }
             Err(Fault::Absent(error)) => self.absent(live, DOING, &error).await.map(|()| false),
             Err(Fault::Short(found)) => Err(self.ends_early(end, found)),
+            Err(Fault::Size(found)) => {
+                Err(other_size(told.unwrap_or_default(), found).with("store", &self.opening.name))
+            }
             // Servers refuse a range behind the end, each in words of its own.
             Err(Fault::Other(error)) => match self.look(live, key).await {
                 Ok(Some(meta)) if meta.size < end => Err(self.ends_early(end, meta.size)),
@@ -167,12 +181,17 @@ async fn read_piece(
     start: u64,
     piece: &mut [u8],
     etag: Option<String>,
+    told: Option<u64>,
 ) -> std::result::Result<(), Fault> {
     let _permit = live.request().await;
     let wanted = piece.len();
     let range = start..start + wanted as u64;
     let options = GetOptions { if_match: etag, range: Some(range.into()), ..GetOptions::default() };
-    let filled = copy(live.client.get_opts(key, options).await?, piece).await?;
+    let found = live.client.get_opts(key, options).await?;
+    if told.is_some_and(|told| told != found.meta.size) {
+        return Err(Fault::Size(found.meta.size));
+    }
+    let filled = copy(found, piece).await?;
     if filled == wanted { Ok(()) } else { Err(Fault::Short(start + filled as u64)) }
 }
 

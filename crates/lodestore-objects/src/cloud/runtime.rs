@@ -4,21 +4,18 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 
-use lodestore_types::{Error, ErrorKind, Result};
+use lodestore_types::{Error, ErrorKind, PerProcess, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::interrupt::{LOOK_UP, interrupted, stopped};
 
-/// The runtime, and the process that it belongs to: a forked child has none of its parent's threads.
-static RUNTIME: Mutex<Option<(u32, Runtime)>> = Mutex::new(None);
+/// The runtime of this process.
+static RUNTIME: PerProcess<Mutex<Option<Runtime>>> = PerProcess::new();
 
 /// The runtime's handle; it is started if need be.
 pub(super) fn runtime() -> Result<Handle> {
-    let process = std::process::id();
-    let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((owner, runtime)) = runtime.as_ref()
-        && *owner == process
-    {
+    let mut runtime = RUNTIME.get().lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(runtime) = runtime.as_ref() {
         return Ok(runtime.handle().clone());
     }
     // Whoever was first, another library of this program perhaps, has chosen for all.
@@ -31,12 +28,7 @@ pub(super) fn runtime() -> Result<Handle> {
         .enable_time()
         .build()
         .map_err(|error| Error::new(ErrorKind::Internal, "no thread can be started").with_source(error))?;
-    let handle = made.handle().clone();
-    if let Some((_, inherited)) = runtime.replace((process, made)) {
-        // The parent's: to drop it here would wait for threads that do not exist here.
-        std::mem::forget(inherited);
-    }
-    Ok(handle)
+    Ok(runtime.insert(made).handle().clone())
 }
 
 /// Waits for the future.

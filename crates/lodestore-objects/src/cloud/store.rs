@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
-use lodestore_types::{Error, Result, Segment, StorePath, Timestamp};
+use lodestore_types::{Error, PerProcess, Result, Segment, StorePath, Timestamp};
 use object_store::path::Path;
 use object_store::{CopyMode, CopyOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -26,7 +26,7 @@ use crate::{Entries, Entry, Level, PutMode, PutOutcome, Store};
 /// Opening one makes no request: trouble shows when it is used.
 pub struct CloudStore {
     pub(super) opening: Opening,
-    live: Mutex<Option<(u32, Arc<Live>)>>,
+    live: PerProcess<Mutex<Option<Arc<Live>>>>,
 }
 
 /// What a store has in one process.
@@ -58,18 +58,15 @@ impl Live {
 impl CloudStore {
     /// Checks that a client can be made of the settings, and makes it.
     pub(crate) fn open(opening: Opening) -> Result<Self> {
-        let store = CloudStore { opening, live: Mutex::new(None) };
+        let store = CloudStore { opening, live: PerProcess::new() };
         store.live()?;
         Ok(store)
     }
 
     /// The client of this process: a forked child cannot use its parent's.
     pub(super) fn live(&self) -> Result<Arc<Live>> {
-        let process = std::process::id();
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((owner, live)) = live.as_ref()
-            && *owner == process
-        {
+        let mut live = self.live.get().lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(live) = live.as_ref() {
             return Ok(live.clone());
         }
         // A client is made where its runtime can be found.
@@ -87,10 +84,7 @@ impl CloudStore {
             bucket_seen: AtomicBool::new(false),
             deletes_together: AtomicBool::new(true),
         });
-        if let Some((_, inherited)) = live.replace((process, made.clone())) {
-            std::mem::forget(inherited);
-        }
-        Ok(made)
+        Ok(live.insert(made).clone())
     }
 
     pub(super) fn transfer(&self) -> &Transfer {
@@ -260,7 +254,11 @@ impl Store for CloudStore {
     }
 
     fn get_ranges(&self, path: &StorePath, ranges: &[Range<u64>]) -> Result<Option<Vec<Bytes>>> {
-        self.read_ranges(path, ranges).map_err(|error| error.with("path", path))
+        self.read_ranges(path, None, ranges).map_err(|error| error.with("path", path))
+    }
+
+    fn get_ranges_of(&self, path: &StorePath, size: u64, ranges: &[Range<u64>]) -> Result<Option<Vec<Bytes>>> {
+        self.read_ranges(path, Some(size), ranges).map_err(|error| error.with("path", path))
     }
 
     fn head(&self, path: &StorePath) -> Result<Option<Entry>> {
@@ -280,7 +278,7 @@ impl Store for CloudStore {
 
     fn read_into(&self, path: &StorePath, start: u64, buffer: &mut [u8]) -> Result<bool> {
         let (live, key) = (self.live()?, self.key(path)?);
-        wait(self.fill(&live, &key, vec![(start, buffer)], None)).map_err(|error| error.with("path", path))
+        wait(self.fill(&live, &key, vec![(start, buffer)], None, None)).map_err(|error| error.with("path", path))
     }
 
     fn list_level(&self, folder: Option<&StorePath>) -> Result<Level> {

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use lodestore_types::PerProcess;
 use rustix::fs::{Mode, OFlags, mkdirat};
 
 use super::error::outside;
@@ -22,7 +23,7 @@ pub(super) struct Folders {
     ///
     /// A folder that exists may have been made an instant ago by a writer that has not synchronised
     /// it yet; an object in it is durable only when the folder is. So each is synchronised once.
-    durable: Mutex<HashSet<(u64, u64)>>,
+    durable: PerProcess<Mutex<HashSet<(u64, u64)>>>,
 }
 
 /// A folder that was entered: what happens next happens in this very folder, wherever its path leads by then.
@@ -41,7 +42,7 @@ impl Folder {
 
 impl Folders {
     pub(super) fn new(root: PathBuf) -> Self {
-        Folders { root, durable: Mutex::default() }
+        Folders { root, durable: PerProcess::new() }
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -137,6 +138,6 @@ impl Folders {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<(u64, u64)>> {
         // A panic elsewhere cannot leave a set of numbers half changed.
-        self.durable.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.durable.get().lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

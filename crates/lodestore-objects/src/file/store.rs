@@ -18,7 +18,7 @@ use super::list::{Walk, objects, timestamp};
 use super::read::{is_absence, open, read};
 use super::scratch::{Scratch, fresh_name, is_scratch};
 use super::{config, error};
-use crate::store::short;
+use crate::store::{other_size, short};
 use crate::{Entries, Entry, PutMode, PutOutcome, Store};
 
 /// How often a put starts again because its folder was pruned under it.
@@ -237,6 +237,34 @@ impl FileStore {
         Ok((changed.then(|| self.folders.prune(folder)), outcomes))
     }
 
+    /// Parts of an object, which must have the size `told`, if one is.
+    fn read_ranges(&self, path: &StorePath, told: Option<u64>, ranges: &[Range<u64>]) -> Result<Option<Vec<Bytes>>> {
+        let fail = |cause| self.fail("read the object", path, cause);
+        let Some((file, size)) = open(&self.absolute(path)).map_err(fail)? else {
+            return self.absent(path).map(|()| None);
+        };
+        if let Some(told) = told.filter(|told| *told != size) {
+            return Err(self.place(other_size(told, size), path));
+        }
+        let read_one = |range: &Range<u64>| {
+            if range.start > range.end {
+                let message = format!("the range {range:?} ends before it starts");
+                return Err(self.place(Error::new(ErrorKind::InvalidRequest, message), path));
+            }
+            // Compared first: a range from a damaged header must not make us ask for a terabyte of memory.
+            let short = |found| self.place(short(path, range.end, found), path);
+            if range.end > size {
+                return Err(short(size));
+            }
+            let content = read(&file, range.clone()).map_err(fail)?;
+            if (content.len() as u64) < range.end - range.start {
+                return Err(short(range.start + content.len() as u64));
+            }
+            Ok(content)
+        };
+        ranges.iter().map(read_one).collect::<Result<_>>().map(Some)
+    }
+
     fn place(&self, error: Error, path: &StorePath) -> Error {
         error.with("store", &self.name).with("path", path)
     }
@@ -315,27 +343,11 @@ impl Store for FileStore {
     }
 
     fn get_ranges(&self, path: &StorePath, ranges: &[Range<u64>]) -> Result<Option<Vec<Bytes>>> {
-        let fail = |cause| self.fail("read the object", path, cause);
-        let Some((file, size)) = open(&self.absolute(path)).map_err(fail)? else {
-            return self.absent(path).map(|()| None);
-        };
-        let read_one = |range: &Range<u64>| {
-            if range.start > range.end {
-                let message = format!("the range {range:?} ends before it starts");
-                return Err(self.place(Error::new(ErrorKind::InvalidRequest, message), path));
-            }
-            // Compared first: a range from a damaged header must not make us ask for a terabyte of memory.
-            let short = |found| self.place(short(path, range.end, found), path);
-            if range.end > size {
-                return Err(short(size));
-            }
-            let content = read(&file, range.clone()).map_err(fail)?;
-            if (content.len() as u64) < range.end - range.start {
-                return Err(short(range.start + content.len() as u64));
-            }
-            Ok(content)
-        };
-        ranges.iter().map(read_one).collect::<Result<_>>().map(Some)
+        self.read_ranges(path, None, ranges)
+    }
+
+    fn get_ranges_of(&self, path: &StorePath, size: u64, ranges: &[Range<u64>]) -> Result<Option<Vec<Bytes>>> {
+        self.read_ranges(path, Some(size), ranges)
     }
 
     fn head(&self, path: &StorePath) -> Result<Option<Entry>> {

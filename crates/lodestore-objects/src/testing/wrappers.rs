@@ -67,6 +67,13 @@ macro_rules! forward {
                 Ok(found)
             }
 
+            fn get_ranges_of(&self, path: &StorePath, size: u64, ranges: &[Range<u64>]) -> Result<Option<Vec<Bytes>>> {
+                self.$before()?;
+                let found = self.inner.get_ranges_of(path, size, ranges)?;
+                self.$after(found.iter().flatten().map(Bytes::len).sum());
+                Ok(found)
+            }
+
             fn head(&self, path: &StorePath) -> Result<Option<Entry>> {
                 self.$before()?;
                 self.inner.head(path)

@@ -8,6 +8,7 @@ use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
 use super::from_python::{classes, from_python};
 use super::span::span_from_python;
 use crate::codec::foreign;
+use crate::interrupt;
 use crate::reference::located_reference;
 
 /// Python counts days from year 1.
@@ -115,7 +116,7 @@ impl CellReader<'_> {
 /// The days since 1970 of an object of `datetime.date`, of no class derived from it.
 fn day_of(object: &Bound<'_, PyAny>) -> Option<i32> {
     let py = object.py();
-    let classes = classes(py).ok()?;
+    let classes = interrupt::ok(py, classes(py))?;
     if !object.get_type().is(classes.date.bind(py)) {
         return None;
     }

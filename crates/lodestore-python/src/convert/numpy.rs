@@ -5,6 +5,7 @@ use lodestore::{
     DType, Error, ErrorKind, NdArray, ObjectArray, ObjectArrayKind, Order, RecordArray, Result, StructArray, Value,
 };
 use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
@@ -12,6 +13,8 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use super::from_python::{Converted, convert};
 use super::to_python::to_python;
 use crate::error::from_py_err;
+use crate::interrupt;
+use crate::memory::copied;
 
 struct Classes {
     ndarray: Py<PyAny>,
@@ -30,11 +33,15 @@ fn classes(py: Python<'_>) -> PyResult<Option<&Classes>> {
     }
     let loaded = py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?.get_item("numpy")?;
     // While NumPy is being imported its module is there, but not yet its classes.
-    let Some(numpy) =
-        loaded.filter(|numpy| numpy.hasattr("ndarray").unwrap_or(false) && numpy.hasattr("ma").unwrap_or(false))
-    else {
-        return Ok(None);
-    };
+    let Some(numpy) = loaded else { return Ok(None) };
+    for name in ["ndarray", "ma"] {
+        // NumPy imports `ma` when it is first asked for: Ctrl-C at this moment is raised here.
+        match numpy.hasattr(name) {
+            Ok(true) => {}
+            Err(error) if !error.is_instance_of::<PyException>(py) => return Err(error),
+            _ => return Ok(None),
+        }
+    }
     let class = |name: &str| numpy.getattr(name).map(Bound::unbind);
     CLASSES
         .get_or_try_init(py, || {
@@ -57,7 +64,7 @@ pub(super) fn from_python(object: &Bound<'_, PyAny>, depth: usize) -> Option<Con
         Ok(classes) => classes?,
         Err(error) => return Some(Err(error.into())),
     };
-    let is = |class: &Py<PyAny>| object.is_instance(class.bind(py)).unwrap_or(false);
+    let is = |class: &Py<PyAny>| interrupt::ok(py, object.is_instance(class.bind(py))) == Some(true);
     if is(&classes.ndarray) {
         return Some(array(object, classes, depth));
     }
@@ -113,18 +120,19 @@ fn array(object: &Bound<'_, PyAny>, classes: &Classes, depth: usize) -> Converte
     Ok(Value::Array(plain(object, &dtype, shape)?))
 }
 
-/// An array without objects, sharing the memory of the NumPy array if that is contiguous.
+/// An array without objects. Its memory is a copy: a program may change the NumPy array while it is being stored, and
+/// checksum, hash and object must be those of the same bytes.
 fn plain(object: &Bound<'_, PyAny>, dtype: &Bound<'_, PyAny>, shape: Vec<usize>) -> Result<NdArray> {
     let py = object.py();
     let element = parse_dtype(dtype)?;
     let contiguous = |flag: &str| -> PyResult<bool> { object.getattr("flags")?.getattr(flag)?.extract() };
     let read = || -> PyResult<(Order, Bytes)> {
-        let (order, array) = if contiguous("c_contiguous")? {
-            (Order::C, object.clone())
+        let (order, array, is_shared) = if contiguous("c_contiguous")? {
+            (Order::C, object.clone(), true)
         } else if contiguous("f_contiguous")? {
-            (Order::Fortran, object.clone())
+            (Order::Fortran, object.clone(), true)
         } else {
-            (Order::C, object.call_method1("copy", ("C",))?)
+            (Order::C, object.call_method1("copy", ("C",))?, false)
         };
         if array.getattr("nbytes")?.extract::<usize>()? == 0 {
             return Ok((order, Bytes::new()));
@@ -138,19 +146,19 @@ fn plain(object: &Bound<'_, PyAny>, dtype: &Bound<'_, PyAny>, shape: Vec<usize>)
             .call_method("ravel", (), Some(&keywords))?
             .call_method1("view", ("u1",))?;
         let buffer = PyBuffer::<u8>::get(&flat)?;
-        Ok((order, Bytes::from_owner(SharedBuffer(buffer))))
+        Ok((order, if is_shared { copied(py, &buffer)? } else { Bytes::from_owner(OwnBuffer(buffer)) }))
     };
     let (order, data) = read().map_err(from_py_err)?;
     NdArray::new(element, shape, order, data)
 }
 
-struct SharedBuffer(PyBuffer<u8>);
+/// The buffer of an array that was made here.
+struct OwnBuffer(PyBuffer<u8>);
 
-impl AsRef<[u8]> for SharedBuffer {
+impl AsRef<[u8]> for OwnBuffer {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: the buffer is contiguous bytes (see `plain`) and is held until it is dropped. A
-        // program that writes to an array while it is being inserted gets what it asks for, as
-        // with any function that takes an array without copying it.
+        // SAFETY: the buffer is contiguous bytes (see `plain`) and is held until it is dropped; nobody else knows the
+        // array, so nobody writes to it.
         unsafe { std::slice::from_raw_parts(self.0.buf_ptr().cast(), self.0.len_bytes()) }
     }
 }

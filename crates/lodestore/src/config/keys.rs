@@ -114,6 +114,7 @@ pub const KEYS: &[Key] = {
         key("download_path", "DJ_DOWNLOAD_PATH", Text, T(".")),
         key("read.gap", "DJ_READ_GAP", OptionalInt(0, i64::MAX), Null),
         key("read.part", "DJ_READ_PART", Int(1 << 16, i64::MAX), I(8 << 20)),
+        key("read.verify", "DJ_READ_VERIFY", Choice(&["always", "first", "never"]), T("always")),
         key("read.cache", "DJ_READ_CACHE", OptionalText, Null),
         key("read.cache_size", "DJ_READ_CACHE_SIZE", Int(0, i64::MAX), I(10 << 30)),
     ]

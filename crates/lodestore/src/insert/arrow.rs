@@ -39,11 +39,8 @@ impl Batch {
         if self.names != other.names {
             return Err(Error::new(ErrorKind::InvalidValue, "batches of other columns follow each other"));
         }
-        for (column, mut more) in self.columns.iter_mut().zip(other.columns) {
-            match std::mem::discriminant(&column.data) == std::mem::discriminant(&more.data) {
-                true => column.append(more),
-                false => (0..more.len()).for_each(|row| column.push(more.take(row))),
-            }
+        for (column, more) in self.columns.iter_mut().zip(other.columns) {
+            column.append(more);
         }
         self.rows += other.rows;
         Ok(())

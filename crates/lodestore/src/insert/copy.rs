@@ -5,6 +5,7 @@ use lodestore_objects::Store;
 use lodestore_types::{Error, FileSegment, Payload, Reference, Result, Segment, StorePath};
 use serde_json::{Map, Value as Json};
 
+use crate::filepath::check_named;
 use crate::reader::missing_object;
 use crate::{Instance, ObjectRef};
 
@@ -17,6 +18,7 @@ const WRITTEN_ANEW: [&str; 7] = ["size", "checksum", "manifest", "ext", "is_dir"
 /// # Errors
 /// `MissingObject`; `Corrupt` if it is not what its row says; `Storage`.
 pub(crate) fn copied(instance: &Instance, reference: &Reference) -> Result<Encoded> {
+    check_named(instance, reference, &reference.path)?;
     let store = instance.store(&reference.store)?;
     let metadata = reference.metadata.iter().filter(|(key, _)| !WRITTEN_ANEW.contains(&key.as_str()));
     let metadata: Map<String, Json> = metadata.map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -31,7 +33,7 @@ pub(crate) fn copied(instance: &Instance, reference: &Reference) -> Result<Encod
         let payload = payload_of(&*store, &reference.path).map_err(locate)?;
         return Ok(Encoded::Object(NewObject { addressing: Addressing::Schema { extension }, payload, metadata }));
     }
-    object.verify()?;
+    object.examine()?;
     let file = |inner: String| {
         let payload = payload_of(&*store, &reference.path.join(&inner)?).map_err(locate)?;
         Ok((inner, payload))

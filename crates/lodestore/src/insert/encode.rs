@@ -1,6 +1,6 @@
 //! Values through their codecs, objects to their stores.
 
-use lodestore_codec::{Context, Encoded};
+use lodestore_codec::{Context, Encoded, on_all_cores};
 use lodestore_db::{Column, ColumnData};
 use lodestore_types::{Error, ErrorKind, Result, Value};
 use rayon::prelude::*;
@@ -86,8 +86,9 @@ fn settle(
     fresh: &mut Vec<(usize, Fresh)>,
 ) -> Result<()> {
     let places: Vec<(usize, usize)> = jobs.iter().map(|job| (job.row, job.place)).collect();
-    let encoded: Vec<(Result<Outcome>, Vec<Fresh>)> =
-        jobs.into_par_iter().map(|job| work_for(table.instance(), || encode(table, plan, job))).collect();
+    let encoded: Vec<(Result<Outcome>, Vec<Fresh>)> = on_all_cores(|| {
+        jobs.into_par_iter().map(|job| work_for(table.instance(), || encode(table, plan, job))).collect()
+    });
     // What codecs wrote by themselves counts even if another failed.
     let (encoded, written): (Vec<_>, Vec<_>) = encoded.into_iter().unzip();
     for ((row, _), written) in places.iter().zip(written) {

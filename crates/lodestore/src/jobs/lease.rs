@@ -13,6 +13,7 @@ pub(crate) struct Keeper {
     shared: Arc<Shared>,
     stop: StopFlag,
     thread: Option<JoinHandle<()>>,
+    process: u32,
 }
 
 struct Shared {
@@ -45,7 +46,7 @@ impl Keeper {
         };
         // Without a thread the lease holds for its length alone; the job is done once, be it by another worker.
         let thread = std::thread::Builder::new().name("lodestore-lease".into()).spawn(keep).ok();
-        Keeper { shared, stop, thread }
+        Keeper { shared, stop, thread, process: std::process::id() }
     }
 
     /// Renews the lease of this job from now on.
@@ -61,6 +62,10 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
+        if self.process != std::process::id() {
+            // The thread runs in the parent of this process: here it cannot be waited for.
+            return std::mem::forget(self.thread.take());
+        }
         self.shared.state().ended = true;
         self.stop.stop();
         self.shared.changed.notify_all();

@@ -3,19 +3,24 @@
 //! The folder holds one file for each object, `{2 digits}/{64 digits}` of its SHA-256, and may be shared by programs and
 //! projects. A file is whole or not there. When there is too much, the files that were not used for longest go.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::ops::Range;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use lodestore_codec::hash::verify;
 use lodestore_codec::path::new_token;
-use lodestore_types::Result;
+use lodestore_types::PerProcess;
 
 use crate::config::Config;
+
+/// The files that this process has verified: path, inode, and when it was made, as far as the file system knows.
+static SOUND: PerProcess<Mutex<HashSet<(PathBuf, u64, Option<SystemTime>)>>> = PerProcess::new();
 
 /// A folder of cached objects.
 #[derive(Debug, Clone)]
@@ -61,8 +66,30 @@ impl Cache {
         self.folder.join(&identity.digits()[..2]).join(identity.digits())
     }
 
-    /// A part of an object, if it is here.
+    /// The whole object, if it is here; verified if asked for. A damaged file is removed.
+    pub(super) fn whole(&self, identity: &Identity, verified: bool) -> Option<Bytes> {
+        let found = self.take(identity, 0..identity.size)?;
+        if verified && verify(&found, &identity.checksum).is_err() {
+            let _ = fs::remove_file(self.file(identity));
+            return None;
+        }
+        Some(found)
+    }
+
+    /// A part of an object, if it is here. Each file is verified before this process first reads a part of it.
     pub(super) fn read(&self, identity: &Identity, range: Range<u64>) -> Option<Bytes> {
+        let found = fs::metadata(self.file(identity)).ok()?;
+        // The number of a file that was removed may be given to another.
+        let file = (self.file(identity), found.ino(), found.created().ok());
+        let known = || SOUND.get().lock().unwrap_or_else(PoisonError::into_inner);
+        if !known().contains(&file) {
+            self.whole(identity, true)?;
+            known().insert(file);
+        }
+        self.take(identity, range)
+    }
+
+    fn take(&self, identity: &Identity, range: Range<u64>) -> Option<Bytes> {
         let file = File::open(self.file(identity)).ok()?;
         if file.metadata().ok()?.len() != identity.size || range.end > identity.size {
             return None;
@@ -74,12 +101,8 @@ impl Cache {
         Some(bytes.into())
     }
 
-    /// Keeps an object that was read. That it cannot be kept (a full disk) is no reason not to use it.
-    ///
-    /// # Errors
-    /// `Corrupt` if it is not what its row says.
-    pub(super) fn keep(&self, identity: &Identity, content: &Bytes) -> Result<()> {
-        verify(content, &identity.checksum)?;
+    /// Keeps an object that was read and verified. That it cannot be kept (a full disk) is no reason not to use it.
+    pub(super) fn keep(&self, identity: &Identity, content: &Bytes) {
         let file = self.file(identity);
         let folder = file.parent().unwrap_or(&self.folder);
         let write = || -> std::io::Result<()> {
@@ -98,7 +121,6 @@ impl Cache {
         if write().is_ok() {
             self.shrink();
         }
-        Ok(())
     }
 
     /// Removes what was not used for longest, until there is a tenth of room.
@@ -135,7 +157,6 @@ mod tests {
     use std::time::Duration;
 
     use lodestore_codec::hash::checksum;
-    use lodestore_types::ErrorKind;
 
     use super::*;
 
@@ -151,14 +172,18 @@ mod tests {
         let cache = Cache { folder: home.path().join("cache"), limit: 100 };
         let (identity, content) = object(b"0123456789");
         assert!(cache.read(&identity, 0..10).is_none());
-        assert_eq!(cache.keep(&identity, &Bytes::from("0123456780")).unwrap_err().kind(), ErrorKind::Corrupt);
-        cache.keep(&identity, &content).unwrap();
+        cache.keep(&identity, &content);
         assert_eq!(cache.read(&identity, 3..5).unwrap(), "34");
         assert!(cache.read(&identity, 3..11).is_none());
         fs::write(cache.file(&identity), "cut").unwrap();
         assert!(cache.read(&identity, 0..1).is_none());
-        cache.keep(&identity, &content).unwrap();
+        cache.keep(&identity, &content);
         assert_eq!(cache.read(&identity, 0..10).unwrap(), content);
+        // Damage is noticed by whoever reads the whole, and by a process that reads a part for the first time.
+        fs::write(cache.file(&identity), "0123456780").unwrap();
+        assert!(cache.whole(&identity, true).is_none() && !cache.file(&identity).exists());
+        cache.keep(&identity, &Bytes::from("0123456780"));
+        assert!(cache.read(&identity, 0..1).is_none() && !cache.file(&identity).exists());
         for checksum in
             ["sha256:xyz", "md5:0", "", "sha256:../../../../../../../../../../../../../../../../../../../../../../ab"]
         {
@@ -172,12 +197,12 @@ mod tests {
         let cache = Cache { folder: home.path().to_owned(), limit: 30 };
         let objects = [object(b"0123456789"), object(b"abcdefghij"), object(b"ABCDEFGHIJ"), object(b"last")];
         for (age, (identity, content)) in objects.iter().take(3).enumerate() {
-            cache.keep(identity, content).unwrap();
+            cache.keep(identity, content);
             let then = SystemTime::now() - Duration::from_secs(100 - age as u64);
             File::open(cache.file(identity)).unwrap().set_modified(then).unwrap();
         }
         assert!(cache.read(&objects[0].0, 0..1).is_some(), "used just now");
-        cache.keep(&objects[3].0, &objects[3].1).unwrap();
+        cache.keep(&objects[3].0, &objects[3].1);
         let here = objects.each_ref().map(|(identity, _)| cache.read(identity, 0..1).is_some());
         assert_eq!(here, [true, false, true, true]);
         assert!(cache.takes(15) && !cache.takes(16));

@@ -1,9 +1,11 @@
 //! Which requests bring some ranges, and buffers that are filled by several at once.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use lodestore_codec::hash::Checksummer;
 use lodestore_objects::in_parallel;
 use lodestore_types::Result;
 
@@ -56,37 +58,101 @@ pub(super) fn taken_from(ranges: &[Range<u64>], requests: &[Range<u64>], brought
     ranges.iter().map(take).collect()
 }
 
-/// A buffer to fill with the bytes of an object from `start` on.
+/// A buffer to fill with the bytes of an object that come after its head.
 pub(crate) struct Fill<'a> {
     pub(crate) reading: &'a Reading,
-    pub(crate) start: u64,
+    pub(crate) head: Bytes,
     pub(crate) buffer: &'a mut [u8],
 }
 
-/// Fills buffers from their objects, in parts, many at once.
-///
-/// # Errors
-/// `MissingObject`; `Corrupt` if an object ends too early; `Storage`. What the buffers hold is of no use then.
-pub(crate) fn fill_all(fills: Vec<Fill<'_>>) -> Result<()> {
-    let mut parts = Vec::new();
-    for Fill { reading, start, buffer } in fills {
+/// An object that is being read into a buffer, in parts.
+struct Whole<'a> {
+    reading: &'a Reading,
+    parts: Vec<Part<'a>>,
+    /// The checksum that the object must have, if it is to be verified.
+    checksum: Option<&'a str>,
+    /// How many parts were counted into the checksum, which is computed in their order.
+    counted: Mutex<(usize, Checksummer)>,
+}
+
+struct Part<'a> {
+    start: u64,
+    /// Each part is filled by one thread; the lock only says so to the compiler.
+    buffer: Mutex<&'a mut [u8]>,
+    is_filled: AtomicBool,
+}
+
+impl<'a> Whole<'a> {
+    fn new(fill: Fill<'a>) -> Self {
+        let Fill { reading, head, buffer } = fill;
+        let start = head.len() as u64;
         let mut rest = buffer;
+        let mut parts = Vec::new();
         for range in split(start..start + rest.len() as u64, reading.part) {
             let (part, behind) = rest.split_at_mut((range.end - range.start) as usize);
             rest = behind;
-            // Each part is filled by one thread; the lock only says so to the compiler.
-            parts.push((reading, range.start, Mutex::new(part)));
+            parts.push(Part { start: range.start, buffer: Mutex::new(part), is_filled: AtomicBool::new(false) });
+        }
+        let checksum = reading.checksum();
+        let mut checksummer = Checksummer::default();
+        if checksum.is_some() {
+            checksummer.update(&head);
+        }
+        Whole { reading, parts, checksum, counted: Mutex::new((0, checksummer)) }
+    }
+
+    fn fill(&self, part: &Part<'_>) -> Result<()> {
+        let store = &self.reading.store;
+        let mut buffer = part.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        if !store.read_into(&self.reading.path, part.start, &mut buffer)? {
+            return Err(missing_object(store.name(), &self.reading.path));
+        }
+        drop(buffer);
+        part.is_filled.store(true, Ordering::SeqCst);
+        if self.checksum.is_some() {
+            self.count();
+        }
+        Ok(())
+    }
+
+    /// Counts the parts that are filled and come next, while others are still on their way; one thread does it at a time.
+    fn count(&self) {
+        let is_filled = |number: usize| self.parts.get(number).filter(|part| part.is_filled.load(Ordering::SeqCst));
+        loop {
+            let Ok(mut counted) = self.counted.try_lock() else { return };
+            while let Some(part) = is_filled(counted.0) {
+                counted.1.update(&part.buffer.lock().unwrap_or_else(PoisonError::into_inner));
+                counted.0 += 1;
+            }
+            let next = counted.0;
+            drop(counted);
+            // A part may have been filled meanwhile by a thread that found the lock taken.
+            if is_filled(next).is_none() {
+                return;
+            }
         }
     }
-    let fill = |(reading, start, part): &(&Reading, u64, Mutex<&mut [u8]>)| {
-        let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
-        match reading.store.read_into(&reading.path, *start, &mut part)? {
-            true => Ok(()),
-            false => Err(missing_object(reading.store.name(), &reading.path)),
-        }
-    };
-    let at_once = parts.iter().map(|(reading, ..)| reading.store.at_once()).max().unwrap_or(0);
-    in_parallel(&parts, at_once, fill).map(drop)
+
+    fn verify(self) -> Result<()> {
+        let Some(expected) = self.checksum else { return Ok(()) };
+        self.count();
+        let (_, checksummer) = self.counted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.reading.compare(&checksummer.finish(), expected)
+    }
+}
+
+/// Fills buffers from their objects, in parts, many at once, and verifies the objects while they are read.
+///
+/// # Errors
+/// `MissingObject`; `Corrupt` if an object ends too early, or is not what its row says; `Storage`. What the buffers hold is
+/// of no use then.
+pub(crate) fn fill_all(fills: Vec<Fill<'_>>) -> Result<()> {
+    let wholes: Vec<Whole<'_>> = fills.into_iter().map(Whole::new).collect();
+    let parts: Vec<(&Whole<'_>, &Part<'_>)> =
+        wholes.iter().flat_map(|whole| whole.parts.iter().map(move |part| (whole, part))).collect();
+    let at_once = wholes.iter().map(|whole| whole.reading.store.at_once()).max().unwrap_or(0);
+    in_parallel(&parts, at_once, |(whole, part)| whole.fill(part))?;
+    wholes.into_iter().try_for_each(Whole::verify)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use bytes::Bytes;
 use lodestore_types::{Error, Result, StorePath};
 
-use super::Reading;
+use super::{Expected, Reading, Watch};
 use crate::Instance;
 use crate::reader::missing_object;
 
@@ -23,6 +23,7 @@ const KEPT: u64 = 64 << 20;
 pub struct ObjectStream {
     reading: Reading,
     size: u64,
+    watch: Option<Watch>,
     at: u64,
     /// What was read last, the latest in front: where each begins, and its bytes.
     kept: VecDeque<(u64, Bytes)>,
@@ -32,7 +33,8 @@ pub struct ObjectStream {
 
 impl ObjectStream {
     pub(crate) fn new(reading: Reading, size: u64) -> Self {
-        ObjectStream { reading, size, at: 0, kept: VecDeque::new(), last: (0, 0) }
+        let watch = Watch::new(&reading.instance, reading.store.name(), &reading.path, &reading.expected);
+        ObjectStream { reading, size, watch, at: 0, kept: VecDeque::new(), last: (0, 0) }
     }
 
     /// The size of the object in bytes.
@@ -44,16 +46,20 @@ impl ObjectStream {
     /// only at the end of the object.
     ///
     /// # Errors
-    /// `MissingObject` if it is gone meanwhile; `Storage`.
+    /// `MissingObject` if it is gone meanwhile; `Corrupt` if it does not have the size that its row says, or at its end,
+    /// after it was read from front to back, if its checksum is another; `Storage`.
     pub fn read_bytes(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let end = self.size.min(self.at.saturating_add(buffer.len() as u64));
-        let mut done = 0;
+        let (start, mut done) = (self.at, 0);
         while self.at < end {
             let part = self.part_at(self.at, end)?;
             let count = part.len().min((end - self.at) as usize);
             buffer[done..done + count].copy_from_slice(&part[..count]);
             done += count;
             self.at += count as u64;
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.note(start, &buffer[..done])?;
         }
         Ok(done)
     }
@@ -95,7 +101,7 @@ impl Instance {
     /// # Errors
     /// `UnknownStore`; `MissingObject`; `Storage`.
     pub fn stream(&self, store: &str, path: &StorePath) -> Result<ObjectStream> {
-        let reading = Reading::at(self, store, path.clone())?;
+        let reading = Reading::at(self, store, path.clone(), Expected::default())?;
         let size = reading.store.size(path)?.ok_or_else(|| missing_object(store, path))?;
         Ok(ObjectStream::new(reading, size))
     }

@@ -9,7 +9,7 @@ use lodestore_codec::hash;
 use lodestore_codec::manifest::{Entry, Manifest};
 use lodestore_codec::npy::{Header, metadata_of};
 use lodestore_codec::object::timestamp;
-use lodestore_codec::{Addressing, Context, Encoded, NewFolder, NewObject, Placed, PlacedFolder};
+use lodestore_codec::{Addressing, Context, Encoded, NewFolder, NewObject, Placed, PlacedFolder, on_all_cores};
 use lodestore_types::{Error, ErrorKind, Payload, Result, StorePath, Timestamp, Value};
 use rayon::prelude::*;
 use serde_json::{Map, Value as Json};
@@ -137,7 +137,7 @@ impl StagedObject {
             let checksum = Some(self.checksum(&self.path().join(&inner)?, size)?);
             Ok(Entry { path: inner, size, checksum })
         };
-        let entries = files.into_par_iter().map(entry).collect::<Result<Vec<_>>>()?;
+        let entries = on_all_cores(|| files.into_par_iter().map(entry).collect::<Result<Vec<_>>>())?;
         let manifest = Manifest::new(entries, timestamp(Timestamp::now()))?;
         let content = manifest.to_bytes();
         let beside = Manifest::path_for(self.path())?;

@@ -46,7 +46,8 @@ pub(crate) struct Checked {
 impl Checked {
     /// The first thing that is wrong, and whether it is that something is missing.
     pub(crate) fn into_problem(self) -> Option<(bool, String)> {
-        self.faults.into_iter().next().map(|fault| (fault.kind == FindingKind::Missing, fault.problem))
+        let mut faults = self.faults.into_iter().filter(|fault| fault.kind != FindingKind::Unverifiable);
+        faults.next().map(|fault| (fault.kind == FindingKind::Missing, fault.problem))
     }
 }
 
@@ -252,7 +253,8 @@ fn check_folder(store: &dyn Store, reference: &Reference, depth: Depth) -> Resul
     Ok(checked)
 }
 
-/// Without a manifest, as other programs leave folders, there is only what the row counts.
+/// Without a manifest, as other programs leave folders, there is only what the row counts: it can show that the folder is
+/// damaged, and never that it is sound.
 fn totals_fault(reference: &Reference, checked: &Checked) -> Option<Fault> {
     let told = |key: &str| reference.metadata.get(key).and_then(Json::as_u64);
     let fault =
@@ -261,11 +263,18 @@ fn totals_fault(reference: &Reference, checked: &Checked) -> Option<Fault> {
         return fault(FindingKind::Missing, "the folder is not in its store".to_owned());
     }
     let counts = [("item_count", checked.objects), ("size", checked.bytes)];
-    let (key, found, told) = counts.iter().find_map(|(key, found)| {
+    let differs = counts.iter().find_map(|(key, found)| {
         let told = told(key).filter(|told| told != found)?;
         Some((key, found, told))
-    })?;
-    fault(FindingKind::Damaged, format!("its `{key}` is {found}, its row says {told}; it has no manifest"))
+    });
+    match differs {
+        Some((key, found, told)) => {
+            fault(FindingKind::Damaged, format!("its `{key}` is {found}, its row says {told}; it has no manifest"))
+        }
+        // A codec of the user's may have other means.
+        None if reference.codec != "object" => None,
+        None => fault(FindingKind::Unverifiable, "the folder cannot be verified: it has no manifest".to_owned()),
+    }
 }
 
 /// A folder of the user's: it must be there; what is in it is the user's affair.

@@ -15,6 +15,9 @@ pub enum FindingKind {
     Damaged,
     /// A value, a table or an object could not be read: nothing is known of it.
     Unreadable,
+    /// A folder has no manifest and its row records no checksum of one, as other programs leave folders: that nothing is
+    /// missing shows in its totals alone.
+    Unverifiable,
     /// An object lies where Lodestore keeps objects, and no row names it.
     Unreferenced,
     /// A file lies where Lodestore keeps objects, and Lodestore did not write it.
@@ -23,10 +26,11 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// Every kind, gravest first.
-    pub const ALL: [FindingKind; 5] = [
+    pub const ALL: [FindingKind; 6] = [
         FindingKind::Missing,
         FindingKind::Damaged,
         FindingKind::Unreadable,
+        FindingKind::Unverifiable,
         FindingKind::Unreferenced,
         FindingKind::Foreign,
     ];
@@ -37,6 +41,7 @@ impl FindingKind {
             FindingKind::Missing => "missing",
             FindingKind::Damaged => "damaged",
             FindingKind::Unreadable => "unreadable",
+            FindingKind::Unverifiable => "unverifiable",
             FindingKind::Unreferenced => "unreferenced",
             FindingKind::Foreign => "foreign",
         }
@@ -94,6 +99,7 @@ impl Finding {
 
     pub(super) fn of_fault(fault: &Fault, store: &str, is_users: bool) -> Self {
         let hint = match (fault.kind, is_users, fault.expected.is_proof()) {
+            (FindingKind::Unverifiable, ..) => "insert a copy of the folder: its files are recorded then",
             (FindingKind::Foreign, ..) => "look at the file, and move it out of the object's folder",
             (_, true, _) => "the file is its user's: put it back, or update the row",
             (_, _, true) => "`repair` looks for the same content elsewhere; else restore it from a backup",
