@@ -134,6 +134,17 @@ class Verbs:
         self.Scan.insert([row(number) for number in range(100, 112)])
         check((self.Scan & "id >= 100").to_dicts())
 
+    def insert_large(self):
+        large = np.random.default_rng(1).random(1_000_000)
+        self.Scan.insert(
+            [
+                {**row(number), "trace": large, "note": {"number": number, "more": large}}
+                for number in (115, 116)
+            ]
+        )
+        assert (self.Scan & {"id": 116}).fetch1("trace").load()[-1] == large[-1]
+        assert (self.Scan & {"id": 116}).fetch1("note")["more"][-1] == large[-1]
+
     def insert_a_folder(self):
         self.Scan.insert1(row(120, str(self.folder / "frames")))
         assert (self.Scan & {"id": 120}).fetch1("frames").verify()

@@ -34,7 +34,7 @@ pub(crate) fn to_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py
     };
     // Without the interpreter, for which the threads that are to help may be waiting.
     py.detach(|| {
-        on_all_cores(|| {
+        on_all_cores(2, || {
             target.par_chunks_mut(LARGE).zip(bytes.par_chunks(LARGE)).for_each(|(target, source)| {
                 // SAFETY: both are of the same length, and one of them is nobody else's.
                 unsafe { target.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(source.as_ptr(), source.len()) }
@@ -56,7 +56,7 @@ pub(crate) fn copied(py: Python<'_>, buffer: &PyBuffer<u8>) -> PyResult<Bytes> {
     let target = &mut copy.spare_capacity_mut()[..length];
     // As in `to_bytes`.
     py.detach(|| {
-        on_all_cores(|| {
+        on_all_cores(2, || {
             target.par_chunks_mut(LARGE).enumerate().for_each(|(number, target)| {
                 // SAFETY: the buffer is contiguous and held while it is borrowed, and the target is as long as it and
                 // nobody else's. Python code that changes the buffer meanwhile changes what is copied, and no more:

@@ -273,7 +273,7 @@ pub(crate) fn place_folder(
         let checksum = Some(checksum(payload)?);
         Ok(Part { path: path.join(inner)?, payload: payload.clone(), checksum })
     };
-    let objects = on_all_cores(|| folder.files.par_iter().map(part).collect::<Result<Vec<_>>>())?;
+    let objects = on_all_cores(folder.files.len(), || folder.files.par_iter().map(part).collect::<Result<Vec<_>>>())?;
     let entry = |((inner, payload), part): (&(String, Payload), &Part)| Entry {
         path: inner.clone(),
         size: payload.size(),
@@ -322,7 +322,9 @@ pub(crate) fn write_all(
     }
     let told = std::thread::scope(|scope| {
         let told = |(at, column): (usize, Column)| Ok((at, column.told()?));
-        let told = scope.spawn(move || pending.into_par_iter().map(told).collect::<Result<Vec<_>>>());
+        let told = scope.spawn(move || {
+            on_all_cores(pending.len(), || pending.into_par_iter().map(told).collect::<Result<Vec<_>>>())
+        });
         write_uploads(instance, schema, &mut uploads, fresh)?;
         told.join().unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a checksum could not be taken")))
     })?;

@@ -17,6 +17,9 @@ use crate::attachments::extract;
 use crate::current::work_for;
 use crate::{Columns, FetchOptions, Instance, OnError, Query};
 
+/// Plain values decoded together on one core: fewer are not worth another.
+const MANY: usize = 256;
+
 /// How the rows of one query are read.
 pub(crate) struct Reader {
     instance: Instance,
@@ -171,7 +174,9 @@ impl Reader {
 
     fn plain(&self, values: Vec<Value>, core: &CoreType) -> Vec<Result<Value>> {
         let dialect = self.instance.dialect();
-        on_all_cores(|| values.into_par_iter().with_min_len(256).map(|value| dialect.decode(value, core)).collect())
+        on_all_cores(values.len() / MANY, || {
+            values.into_par_iter().with_min_len(MANY).map(|value| dialect.decode(value, core)).collect()
+        })
     }
 
     fn through(
@@ -213,7 +218,7 @@ impl Reader {
                 decoded.map(|value| self.squeeze(value))
             }
         };
-        Ok(on_all_cores(|| {
+        Ok(on_all_cores(stored.len(), || {
             let rows = stored.into_par_iter().zip(objects).enumerate();
             rows.map(|(row, (value, object))| decode(row, value?, object?)).collect()
         }))

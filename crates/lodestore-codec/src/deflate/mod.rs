@@ -66,7 +66,7 @@ pub(crate) fn zlib_behind(head: &[u8], segments: &[&[u8]], limit: usize) -> Opti
     let framed = match segments {
         [data] if size <= PIECE => whole(head, data, limit),
         segments if size <= PIECE => whole(head, &segments.concat(), limit),
-        segments => on_all_cores(|| joined(head, segments)),
+        segments => on_all_cores(size.div_ceil(PIECE), || joined(head, segments)),
     };
     framed.filter(|framed| framed.len() < limit)
 }

@@ -86,7 +86,7 @@ fn settle(
     fresh: &mut Vec<(usize, Fresh)>,
 ) -> Result<()> {
     let places: Vec<(usize, usize)> = jobs.iter().map(|job| (job.row, job.place)).collect();
-    let encoded: Vec<(Result<Outcome>, Vec<Fresh>)> = on_all_cores(|| {
+    let encoded: Vec<(Result<Outcome>, Vec<Fresh>)> = on_all_cores(jobs.len(), || {
         jobs.into_par_iter().map(|job| work_for(table.instance(), || encode(table, plan, job))).collect()
     });
     // What codecs wrote by themselves counts even if another failed.

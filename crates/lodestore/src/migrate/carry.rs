@@ -73,7 +73,9 @@ impl<'a> Carrier<'a> {
     pub(super) fn carry(&self, items: &[Item], fresh: &mut Vec<Fresh>) -> Result<Vec<Value>> {
         self.leave_paths(items)?;
         let made: Vec<(Result<Made>, Vec<Fresh>)> = match self.plan.route {
-            Route::Bytes => on_all_cores(|| items.par_iter().map(|item| (self.copy(item), Vec::new())).collect()),
+            Route::Bytes => {
+                on_all_cores(items.len(), || items.par_iter().map(|item| (self.copy(item), Vec::new())).collect())
+            }
             Route::Value => self.recode(items)?,
         };
         let (made, written): (Vec<_>, Vec<_>) = made.into_iter().unzip();
@@ -217,7 +219,7 @@ impl<'a> Carrier<'a> {
                 Err(error) => (Err(error), Vec::new()),
             }
         };
-        Ok(on_all_cores(|| items.par_iter().zip(decoded).map(encode).collect()))
+        Ok(on_all_cores(items.len(), || items.par_iter().zip(decoded).map(encode).collect()))
     }
 
     /// What values of a chain stand for: arrays in stores are read whole.
@@ -248,7 +250,7 @@ impl<'a> Carrier<'a> {
                 value => Ok(value),
             }
         };
-        Ok(on_all_cores(|| items.par_iter().zip(values).zip(objects).map(decode).collect()))
+        Ok(on_all_cores(items.len(), || items.par_iter().zip(values).zip(objects).map(decode).collect()))
     }
 
     /// Reads every byte of the objects that were written.
@@ -282,7 +284,7 @@ impl<'a> Carrier<'a> {
             }
             .map_err(|error: Error| located(error, item))
         };
-        on_all_cores(|| items.par_iter().zip(old).zip(new).map(same).collect())
+        on_all_cores(items.len(), || items.par_iter().zip(old).zip(new).map(same).collect())
     }
 }
 

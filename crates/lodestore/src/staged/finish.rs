@@ -137,7 +137,7 @@ impl StagedObject {
             let checksum = Some(self.checksum(&self.path().join(&inner)?, size)?);
             Ok(Entry { path: inner, size, checksum })
         };
-        let entries = on_all_cores(|| files.into_par_iter().map(entry).collect::<Result<Vec<_>>>())?;
+        let entries = on_all_cores(files.len(), || files.into_par_iter().map(entry).collect::<Result<Vec<_>>>())?;
         let manifest = Manifest::new(entries, timestamp(Timestamp::now()))?;
         let content = manifest.to_bytes();
         let beside = Manifest::path_for(self.path())?;
