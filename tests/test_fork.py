@@ -259,7 +259,6 @@ def test_children_of_a_parent_at_work(filled):
         thread.start()
 
     def work(number):
-        filled.project.config["display.limit"] = number
         filled.Scan.insert([row(number), row(number + 1)])
         check((filled.Scan & f"id >= {number}" & f"id < {number + 2}").to_dicts())
         return os.getpid()
