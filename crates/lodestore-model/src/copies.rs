@@ -141,10 +141,10 @@ fn steps(protocol: &EpochProtocol, state: &State, out: &mut Vec<State>) -> Optio
     }
     if let Some((database, expected, new)) = state.late {
         let mut next = State { late: None, ..*state };
-        if !protocol.store_compares || state.claim == expected {
-            if let Some(broken) = replace(&mut next, database, new) {
-                return Some(broken);
-            }
+        if (!protocol.store_compares || state.claim == expected)
+            && let Some(broken) = replace(&mut next, database, new)
+        {
+            return Some(broken);
         }
         out.push(next);
     }

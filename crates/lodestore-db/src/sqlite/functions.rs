@@ -73,10 +73,13 @@ fn text_of(cell: ValueRef<'_>) -> Option<String> {
 /// The spread of numbers: how many there were, their mean, and the sum of the squares of what they differ from it.
 type Moments = (f64, f64, f64);
 
-/// What is told of the spread of the numbers of a group in the end. NULLs do not count.
-struct Spread(fn(Moments) -> Option<f64>);
+/// Computes a statistic from the moments of a group.
+type Statistic = fn(Moments) -> Option<f64>;
 
-const STATISTICS: &[(&std::ffi::CStr, fn(Moments) -> Option<f64>)] = &[
+/// An aggregate function for the spread of the numbers of a group. NULLs do not count.
+struct Spread(Statistic);
+
+const STATISTICS: &[(&std::ffi::CStr, Statistic)] = &[
     (c"var_pop", |(count, _, squares)| (count > 0.0).then(|| squares / count)),
     (c"var_samp", |(count, _, squares)| (count > 1.0).then(|| squares / (count - 1.0))),
     (c"stddev_pop", |(count, _, squares)| (count > 0.0).then(|| (squares / count).sqrt())),

@@ -165,7 +165,7 @@ fn render(pieces: &[Piece], dialect: &dyn Dialect, replace: &dyn Fn(&str) -> Opt
                     && let Some((count, unit, next)) = interval(&pieces[index + 1..])
                     && let Some(moved) = dialect.shift(
                         sql[begin..].trim(),
-                        render(&[count.clone()], dialect, replace).trim(),
+                        render(std::slice::from_ref(count), dialect, replace).trim(),
                         unit,
                         sign,
                     )

@@ -393,13 +393,14 @@ impl Jobs {
     }
 }
 
-/// A text of at most about so many bytes, with both of its ends.
+/// Shortens a text to about `most` bytes, keeping both ends.
 fn without_middle(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }
-    let start = text.floor_char_boundary(most / 2);
-    let end = text.ceil_char_boundary(text.len() - most / 2);
+    let is_boundary = |index: &usize| text.is_char_boundary(*index);
+    let start = (0..=most / 2).rev().find(is_boundary).unwrap_or(0);
+    let end = (text.len() - most / 2..text.len()).find(is_boundary).unwrap_or(text.len());
     format!("{}\n... {} bytes left out ...\n{}", &text[..start], end - start, &text[end..])
 }
 

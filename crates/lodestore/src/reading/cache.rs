@@ -19,8 +19,11 @@ use lodestore_types::PerProcess;
 
 use crate::config::Config;
 
-/// The files that this process has verified: path, inode, and when it was made, as far as the file system knows.
-static SOUND: PerProcess<Mutex<HashSet<(PathBuf, u64, Option<SystemTime>)>>> = PerProcess::new();
+/// Identifies a file that was verified: path, inode, and creation time where the file system records it.
+type VerifiedFile = (PathBuf, u64, Option<SystemTime>);
+
+/// The files that this process has verified.
+static SOUND: PerProcess<Mutex<HashSet<VerifiedFile>>> = PerProcess::new();
 
 /// A folder of cached objects.
 #[derive(Debug, Clone)]

@@ -88,7 +88,7 @@ pub(super) fn search(verifier: &mut Verifier<'_, '_>, schemas: &[&str]) -> Resul
         let name = |segment: &str| path_number("", &format!("/{}", segment.to_ascii_lowercase()));
         let text = path.as_str().strip_suffix(manifest::SUFFIX).unwrap_or(path.as_str());
         let by_name = || text.split('/').any(|segment| paths.contains(&name(segment)));
-        !is_named(&paths, &suspect.store.url(None), path) && !(folds && by_name())
+        !(is_named(&paths, &suspect.store.url(None), path) || folds && by_name())
     });
     let there = each(&suspects, |suspect| &suspect.store, |suspect| suspect.store.size(&suspect.entry.path))?;
     for (suspect, there) in suspects.into_iter().zip(there) {
