@@ -44,7 +44,7 @@ def fetch(Scan, name, **row):
 
 def again(ref):
     """The same reference, of which nothing was read."""
-    return type(ref)(ref._core)
+    return dj.ObjectRef._of(ref._core) if isinstance(ref, dj.ObjectRef) else type(ref)(ref._core)
 
 
 def flip(raw, path, at=-1):
@@ -251,7 +251,7 @@ def test_a_folder_without_a_manifest_is_not_said_to_be_sound(Scan, raw, tmp_path
 
 
 def reopened(Scan, row):
-    return dj.ObjectRef(_lodestore.ObjectHandle.from_metadata(Scan.connection._core, "object", row))
+    return dj.ObjectRef._of(_lodestore.ObjectHandle.from_metadata(Scan.connection._core, "object", row))
 
 
 @pytest.mark.databases("sqlite")
