@@ -67,7 +67,6 @@ fn what_is_wrong_with_a_definition_is_told_and_nothing_is_made() {
         ("id int32", ErrorKind::InvalidDefinition, "line"),
         ("id : int32\n---\nx : <blub@>", ErrorKind::UnknownCodec, "blub"),
         ("id : int32\n---\nx : <npy>", ErrorKind::InvalidDefinition, "@"),
-        ("id : int32\n---\nx : <blob@cold>", ErrorKind::UnknownStore, "cold"),
         ("-> Nobody", ErrorKind::MissingTable, "Nobody"),
         ("id = null : int32", ErrorKind::InvalidDefinition, "id"),
         ("id : <blob>", ErrorKind::InvalidDefinition, "id"),
@@ -82,6 +81,16 @@ fn what_is_wrong_with_a_definition_is_told_and_nothing_is_made() {
     assert!(project.lab.tables().unwrap().is_empty());
     let error = project.lab.declare("lower", Tier::Manual, "id : int8").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidName);
+}
+
+#[test]
+fn a_store_is_looked_up_when_it_is_used() {
+    let project = Project::new();
+    let table = project.lab.declare("Cold", Tier::Manual, "id : int32\n---\nx : <blob@cold>").unwrap();
+    let error = table.insert1(row! { "id" => 1, "x" => 5 }).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnknownStore);
+    assert!(error.report().contains("cold"), "{error:?}");
+    assert_eq!(table.len().unwrap(), 0);
 }
 
 #[test]
