@@ -222,7 +222,7 @@ def test_an_attribute_is_renamed_with_its_values(Session, rows):
         ("note='' : varchar(20)", "note='' : varchar(3)", InvalidValueError, "long one"),
         ("note='' : varchar(20)", "note='a' : enum('a','b')", InvalidValueError, "long one"),
         ("note='' : varchar(20)", "note=null : int32", InvalidValueError, "session=1"),
-        ("extra=null : <blob>", "extra=null : <blob@>", UnsupportedError, "update1"),
+        ("extra=null : <blob>", "extra=null : <blob@>", UnsupportedError, "migrate"),
         ("extra=null : <blob>", "extra=null : json", UnsupportedError, "<blob>"),
         ("depth=null : int32", "depth=null : int32\nmore : int8", MissingAttributeError, "more"),
         ("index (depth)", "unique index (scale)", DuplicateError, "unique"),

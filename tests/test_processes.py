@@ -160,7 +160,7 @@ def test_ctrl_c_stops_a_long_fetch(tmp_path, form):
     class Number(dj.Manual):
         definition = "n : int32"
 
-    Number.insert((n,) for n in range(3000))
+    Number.insert({{"n": n}} for n in range(3000))
     pairs = Number.proj(a="n") * Number.proj(b="n") * Number.proj(c="n") & "a * b + c = -1 or a < 2000"
     print("reading", flush=True)
     try:
@@ -169,7 +169,7 @@ def test_ctrl_c_stops_a_long_fetch(tmp_path, form):
         # pyarrow tells no more of our error than its text.
         assert isinstance(error, KeyboardInterrupt) or "interrupted" in str(error), error
         # Whatever comes next works as ever.
-        assert len(Number) == 3000 and Number.insert1((-1,)) is None and len(Number.to_dicts()) == 3001
+        assert len(Number) == 3000 and Number.insert1({{"n": -1}}) is None and len(Number.to_dicts()) == 3001
         print("stopped", flush=True)
     """
     reading = start(tmp_path / "project", body)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.databases("sqlite", "postgresql")
 def test_the_documentation_of_objects_runs(project, schema, tmp_path, monkeypatch):
     text = (Path(__file__).parents[1] / "docs" / "objects.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     # As printed, but smaller.
     blocks = [re.sub(r"\b1000\b(?!:)", "20", block).replace("512", "8") for block in blocks]
     key = {"scan_id": 0}
@@ -45,7 +45,7 @@ def test_the_documentation_of_objects_runs(project, schema, tmp_path, monkeypatc
         .replace("with ref.open()", "with ref.open('zarr.json')")
     )
     folder = folder.replace("/tmp/data", str(tmp_path / "data"))
-    for block in (blocks[1], blocks[2], folder, blocks[4], blocks[5], blocks[6]):
+    for block in (blocks[1], blocks[2], folder, *blocks[4:]):
         exec(block, names)
     assert len(scans) == 5 and (scans & "scan_id = 1").fetch1("frame_count") == 20
     assert (scans & "scan_id = 11").fetch1("trace").shape == (15, 32)

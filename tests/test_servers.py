@@ -319,12 +319,14 @@ def test_passwords_are_not_shown(server, caplog):
 def test_a_server_brings_no_store(server):
     project = dj.Instance(**server.settings)
     schema = project.Schema("storeless")
+
+    @schema
+    class Trace(dj.Manual):
+        definition = "id : int32\n---\ndata : <npy@>"
+
     with pytest.raises(dj.DataJointError, match="store"):
-
-        @schema
-        class Trace(dj.Manual):
-            definition = "id : int32\n---\ndata : <npy@>"
-
+        Trace.insert1({"id": 1, "data": np.arange(3)})
+    assert len(Trace) == 0
     server.clean()
 
 

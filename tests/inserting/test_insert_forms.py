@@ -167,7 +167,7 @@ def test_a_frame_is_checked_before_anything_is_written(measurement):
     for name, cells, error in [
         ("level", [1, 2, 40_000], InvalidValueError),
         ("word", ["a", "b", "0123456789"], InvalidValueError),
-        ("word", [1, 2, 3], InvalidTypeError),
+        ("word", [True, False, True], InvalidTypeError),
         ("value", ["1", "2", "x"], InvalidValueError),
         ("moment", [MOMENT, MOMENT, pandas.Timestamp("2024-01-01 00:00:00.000000001")], InvalidValueError),
     ]:

@@ -40,8 +40,8 @@ def test_validate_tells_all_that_is_wrong(measurement):
         (8, "day"),
     ]
     assert sorted(places, key=str) == sorted(expected, key=str)
-    assert "row 1, attribute `level`" in found.summary()
-    with pytest.raises(dj.DataJointError, match="9 errors"):
+    assert "Row 1 in field 'level'" in found.summary()
+    with pytest.raises(dj.DataJointError, match=r"9 error\(s\)"):
         found.raise_if_invalid()
     many = measurement.validate({"id": None} for _ in range(12))
     assert "and 2 more" in many.summary()
