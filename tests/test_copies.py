@@ -16,21 +16,22 @@ from test_gc import collect, full, readable, shared_store
 STORES = pytest.mark.stores("file", "s3")
 
 
-def again(project):
-    """The same project, opened by another program."""
+def again(project, **others):
+    """The same project, opened by another program; on a server maybe with other settings."""
     config = project.config
     stores = config._core.get("stores")
     if project.connection.adapter.backend == "sqlite":
         return dj.Instance(path=config["database.path"], stores=stores)
-    return dj.Instance(
-        stores=stores,
-        backend=config["database.backend"],
-        host=config["database.host"],
-        port=config["database.port"],
-        user=config["database.user"],
-        password=str(config["database.password"]),
-        database__name=config["database.name"],
-    )
+    settings = {
+        "stores": stores,
+        "backend": config["database.backend"],
+        "host": config["database.host"],
+        "port": config["database.port"],
+        "user": config["database.user"],
+        "password": str(config["database.password"]),
+        "database__name": config["database.name"],
+    }
+    return dj.Instance(**{**settings, **others})
 
 
 def declared(project):

@@ -141,6 +141,8 @@ def test_rows_of_a_schema_that_this_user_cannot_see(shared, schema, project, dat
     query("DELETE FROM lab.copy")
     query("CREATE USER evidence_reader IDENTIFIED BY 'gc'")
     query("GRANT ALL ON lab.* TO evidence_reader")
+    # The servers of the tests flush commits late: without this right, objects stay for a minute, whatever is visible.
+    query("GRANT RELOAD ON *.* TO evidence_reader")
     if grants == "listed":
         query("GRANT SHOW DATABASES ON *.* TO evidence_reader")
     if grants == "all":
@@ -162,7 +164,7 @@ def test_rows_of_a_schema_that_this_user_cannot_see(shared, schema, project, dat
         query("DROP DATABASE secret")
         if grants != "own":
             full(reader.Schema("lab"))
-            assert objects() == [] or grants == "listed"
+            assert objects() == []
     finally:
         reader.connection.close()
         query("DROP USER evidence_reader")

@@ -5,6 +5,8 @@ import pytest
 
 import lodestore as dj
 import services
+from test_copies import again as open_again
+from test_gc import collect
 
 
 @pytest.fixture
@@ -40,9 +42,24 @@ def test_no_row_comes_back_without_its_objects(server, tmp_path):
     project.connection.close()
 
 
+@pytest.fixture
+def late(project, database):
+    """Sets how late the server flushes commits; afterwards it does so as before, for the other tests."""
+    ((before,),) = database.execute(project, "SELECT @@global.innodb_flush_log_at_trx_commit")
+
+    def late(setting):
+        database.execute(project, f"SET GLOBAL innodb_flush_log_at_trx_commit = {setting}")
+
+    yield late
+    late(before)
+
+
 @pytest.mark.databases("mariadb", "mysql")
-@pytest.mark.parametrize("setting", [0, 2])
-def test_objects_go_after_a_flush(project, schema, objects, database, setting):
+@pytest.mark.parametrize("may_flush", [False, True])
+@pytest.mark.parametrize("setting", [0, 1, 2])
+def test_objects_go_after_a_flush(project, schema, objects, database, late, setting, may_flush):
+    """A user who may not make the server flush waits a minute, unless it flushes each commit."""
+
     @schema
     class Scan(dj.Manual):
         definition = """
@@ -52,9 +69,21 @@ def test_objects_go_after_a_flush(project, schema, objects, database, setting):
         """
 
     Scan.insert1({"id": 1, "trace": np.zeros(3)})
-    database.execute(project, f"SET GLOBAL innodb_flush_log_at_trx_commit = {setting}")
+    before = objects()
+    database.execute(project, "CREATE USER late_reader IDENTIFIED BY 'gc'")
     try:
-        Scan.delete(prompt=False)
+        database.execute(project, f"GRANT SELECT{', RELOAD' if may_flush else ''} ON *.* TO late_reader")
+        database.execute(project, "GRANT ALL ON lab.* TO late_reader")
+        late(setting)
+        reader = open_again(project, user="late_reader", password="gc")
+        reader.FreeTable("lab.scan").delete(prompt=False)
+        if setting != 1 and not may_flush:
+            assert objects() == before
+            assert collect(reader.Schema("lab"))["deleted"] == 0
+            assert objects() == before
+            database.execute(project, "UPDATE lab.`~released` SET since = since - 61")
+            collect(reader.Schema("lab"))
         assert objects() == []
+        reader.connection.close()
     finally:
-        database.execute(project, "SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+        database.execute(project, "DROP USER late_reader")
