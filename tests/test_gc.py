@@ -468,12 +468,14 @@ def test_h9_a_collection_during_a_staged_insert(scan, schema, objects):
 
 @pytest.mark.databases("postgresql", "mariadb", "mysql")
 def test_h10_a_staged_row_whose_commit_is_not_answered(scan, schema, project, database, objects):
-    """The program is told that nobody knows, and cleans up nothing that the row, which is there, names."""
+    """The program reports that the outcome is unknown, and removes nothing that the row, which exists, names."""
     line = LosesAnswers(database.settings["host"], database.settings["port"])
     settings = {**database.settings, "port": line.port, "use_tls": False}
     with dj.Instance(**settings, stores=project.config._core.get("stores")).connection as connection:
         far = dj.FreeTable(connection, "lab.scan")
-        assert len(far) == 0
+        # What a program commits when it first writes to a store is answered.
+        far.insert1({"id": 9, "file": (".bin", b"y")}, skip_duplicates=True)
+        far.delete(prompt=False)
         line.cuts = True
         with pytest.raises(dj.errors.LostConnectionError, match="not known"), far.staged_insert1 as staged:
             staged.rec["id"] = 1

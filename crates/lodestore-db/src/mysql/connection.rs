@@ -112,7 +112,7 @@ impl MysqlConnection {
                 }
                 Err(Trouble::Failed(failure)) if is_lost(&failure) => {
                     self.worker = None;
-                    if self.transaction.lose() {
+                    if self.transaction.lose() && how != Run::ToTheEnd {
                         return Err(lost_in_transaction().with_source(failure));
                     }
                     if !again || heard {
@@ -344,11 +344,13 @@ impl Connection for MysqlConnection {
             self.rollback()?;
             return Err(error);
         }
-        let open = std::mem::take(&mut self.transaction);
-        match self.command(Run::ToTheEnd, "COMMIT") {
-            Err(error) if open != Transaction::None && self.worker.is_none() => {
-                Err(lost_in_commit().with_source(error))
-            }
+        // The transaction stays open until the answer: a connection that is found lost must not be replaced by another
+        // one, on which a commit of nothing would succeed.
+        let open = self.in_transaction();
+        let outcome = self.command(Run::ToTheEnd, "COMMIT");
+        self.transaction = Transaction::None;
+        match outcome {
+            Err(error) if open && self.worker.is_none() => Err(lost_in_commit().with_source(error)),
             Err(error) => {
                 self.command(Run::ToTheEnd, "ROLLBACK")?;
                 Err(error)
