@@ -45,6 +45,25 @@ pub struct FileStore {
     folders: Folders,
 }
 
+/// An exclusive lock of a folder, where the file system has locks.
+struct FolderLock(fs::File);
+
+impl FolderLock {
+    /// Waits for the lock. The descriptor is not shared: locks belong to open file descriptions.
+    fn new(folder: &Path) -> io::Result<Self> {
+        let file = fs::File::open(folder)?;
+        let _ = file.lock();
+        Ok(FolderLock(file))
+    }
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing does not suffice: a child that was forked meanwhile has the same description, and would wait for itself.
+        let _ = self.0.unlock();
+    }
+}
+
 impl FileStore {
     /// Opens the store in an existing folder.
     ///
@@ -108,9 +127,7 @@ impl FileStore {
             Err(error) if is_absence(&error) => return Ok(false),
             folder => folder?,
         };
-        // A descriptor of its own: locks belong to descriptors.
-        let lock = fs::File::open(self.root().join(folder_of(path)))?;
-        let _ = lock.lock();
+        let _lock = FolderLock::new(&self.root().join(folder_of(path)))?;
         let Some((file, size)) = open(&self.absolute(path))? else { return Ok(false) };
         if read(&file, 0..size)? != *expected {
             return Ok(false);
