@@ -83,7 +83,7 @@ impl Source {
             is_done: false,
             is_positional: Cell::new(false),
         };
-        Ok(Source { batches: Mutex::new(Some(Box::new(source))), faults })
+        Ok(Source { batches: Mutex::new(Some(Box::new(Attached(Some(source))))), faults })
     }
 
     /// Columns: names, cells, and for each cell whether it is missing (or None). Cells are NumPy arrays, what gives one
@@ -147,6 +147,24 @@ struct RowColumn {
     kind: ColumnKind,
     of_python: bool,
     is_span: bool,
+}
+
+/// An iterator that is dropped with the GIL held. References that are dropped without it are queued behind a mutex of
+/// pyo3, for which a child that is forked at that moment would wait for ever.
+struct Attached<T>(Option<T>);
+
+impl<T: Iterator> Iterator for Attached<T> {
+    type Item = T::Item;
+
+    fn next(&mut self) -> Option<T::Item> {
+        self.0.as_mut()?.next()
+    }
+}
+
+impl<T> Drop for Attached<T> {
+    fn drop(&mut self) {
+        Python::attach(|_| drop(self.0.take()));
+    }
 }
 
 /// Rows of an iterator of Python.
