@@ -150,6 +150,8 @@ AGGREGATES = {
     "var_samp(x)": 2.5,
     "max(n) - min(n)": 12,
     "count(distinct sex)": 2,
+    "group_concat(id order by id desc separator '-')": "4-3-2-1-0",
+    "group_concat(id order by id)": "0,1,2,3,4",
 }
 
 

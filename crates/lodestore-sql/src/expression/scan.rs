@@ -296,10 +296,14 @@ mod tests {
             ("order in (1, 2.5e-3, (a))", "\"order\" in (1, 2.5e-3, (\"a\"))"),
             ("lower( b ) = 'x' -- why", "lower(\"b\") = 'x'"),
             ("a in (select n from lab.`#m`)", "\"a\" in (select n from \"lab.#m\")"),
-            ("day + interval 1 day", "\"day\" + interval 1 day"),
+            (
+                "day + interval 1 day",
+                "CASE WHEN length(\"day\") = 10 THEN date(\"day\", '+1 day') \
+                 ELSE rtrim(rtrim(strftime('%Y-%m-%d %H:%M:%f', \"day\", '+1 day'), '0'), '.') END",
+            ),
             (
                 "cast(a as char) = case when TRUE then 1 else null end",
-                "cast(\"a\" as char) = case when TRUE then 1 else null end",
+                "CAST(\"a\" AS TEXT) = case when TRUE then 1 else null end",
             ),
             ("_job_duration > 3 /* x */", "\"_job_duration\" > 3"),
             ("a::text = 'x'", "\"a\"::text = 'x'"),

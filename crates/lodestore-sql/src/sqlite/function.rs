@@ -19,8 +19,12 @@ pub(super) fn translate(function: &str, arguments: &[String]) -> Option<String> 
         ("date_add" | "adddate", [moment, interval]) => shift(moment, interval, '+')?,
         ("date_sub" | "subdate", [moment, interval]) => shift(moment, interval, '-')?,
         ("group_concat" | "string_agg", [argument]) => {
-            let (value, separator) = split_word(argument, "separator").unwrap_or((argument, "','"));
-            format!("group_concat({value}, {separator})")
+            // SQLite takes the separator before the order, and none at all beside DISTINCT.
+            let (value, separator) = split_word(argument, "separator")
+                .map_or((*argument, String::new()), |(value, separator)| (value, format!(", {separator}")));
+            let (value, order) = split_word(value, "order")
+                .map_or((value, String::new()), |(value, order)| (value, format!(" ORDER {order}")));
+            format!("group_concat({value}{separator}{order})")
         }
         ("char_length" | "character_length", [text]) => format!("length({text})"),
         ("lcase", [text]) => format!("lower({text})"),
@@ -256,7 +260,8 @@ mod tests {
             ("timestampdiff", &["month", "'2024-03-30'", "'2024-01-31'"], "-1"),
             ("timestampdiff", &["year", "'2000-02-29'", "'2024-02-28'"], "23"),
             ("datediff", &["'2024-03-01 01:00:00'", "'2024-02-28 23:00:00'"], "2"),
-            ("date_sub", &["'2024-03-01'", "interval 1 day"], "2024-02-29 00:00:00"),
+            ("date_sub", &["'2024-03-01'", "interval 1 day"], "2024-02-29"),
+            ("date_sub", &["'2024-03-01 06:00:00'", "interval 1 day"], "2024-02-29 06:00:00"),
             ("left", &["'abc'", "2"], "ab"),
             ("right", &["'abc'", "2"], "bc"),
             ("mod", &["7", "4"], "3"),
@@ -268,7 +273,19 @@ mod tests {
         for (function, arguments, expected) in cases {
             assert_eq!(evaluate(function, arguments), *expected, "{function} {arguments:?}");
         }
+        for (argument, expected) in [
+            ("n", "3,1,3,2"),
+            ("n separator '-'", "3-1-3-2"),
+            ("n order by n desc", "3,3,2,1"),
+            ("n order by n desc separator '-'", "3-3-2-1"),
+            ("DISTINCT n ORDER BY n", "1,2,3"),
+        ] {
+            let sql = translate("group_concat", &[argument.to_owned()]).unwrap();
+            let text = format!("WITH t(n) AS (VALUES (3), (1), (3), (2)) SELECT {sql} FROM t");
+            let connection = rusqlite::Connection::open_in_memory().unwrap();
+            let found: String = connection.query_row(&text, [], |row| row.get(0)).unwrap();
+            assert_eq!(found, expected, "{text}");
+        }
         assert_eq!(translate("upper", &["x".into()]), None);
-        assert_eq!(translate("date_sub", &["x".into(), "interval y day".into()]), None);
     }
 }
