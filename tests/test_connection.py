@@ -174,7 +174,7 @@ def _open_files(expected=None):
     """How many files are open; the threads of servers' connections may take a moment to close theirs."""
     count = len(os.listdir("/proc/self/fd"))
     deadline = time.monotonic() + 20
-    while expected is not None and count != expected and time.monotonic() < deadline:
+    while expected is not None and count > expected and time.monotonic() < deadline:
         time.sleep(0.05)
         count = len(os.listdir("/proc/self/fd"))
     return count
@@ -196,14 +196,14 @@ def test_dropped_instances_give_their_connections_back(database, tmp_path, monke
     for n in range(8):
         use(f"b{n}")
     gc.collect()
-    assert _open_files(before) == before
+    assert _open_files(before) <= before
     with use("c") as instance:
         assert instance.connection.is_connected
-    assert not instance.connection.is_connected and _open_files(before) == before
+    assert not instance.connection.is_connected and _open_files(before) <= before
     # The next use opens another.
     assert len(_numbers(instance)()) == 1
     instance.close()
-    assert _open_files(before) == before
+    assert _open_files(before) <= before
     first.close()
     database.clean()
 
